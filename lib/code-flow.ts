@@ -1,0 +1,148 @@
+/** Wires everything into one middleware. All work that can be done at start-up is done here. */
+import { systemClock } from './clock.js';
+import type { Clock } from './clock.js';
+import { contextOf, setContext } from './context.js';
+import type { RequestContext } from './context.js';
+import { ConfigurationError } from './errors.js';
+import { createEvents } from './events.js';
+import type { CodeFlowEvents, Events } from './events.js';
+import { createMemoryGrantStore } from './grants/memory-grant-store.js';
+import { createRedisGrantStore } from './grants/redis-grant-store.js';
+import { createTokenManager } from './grants/token-manager.js';
+import type { TokenManager } from './grants/token-manager.js';
+import { createOAuthFetch } from './oauth-fetch.js';
+import { resolveOptions } from './options.js';
+import { createProvider } from './provider/provider.js';
+import type { Provider } from './provider/provider.js';
+import { connectRedis } from './redis-connection.js';
+import type { RedisConnection } from './redis-connection.js';
+import { createRequestOAuth } from './request-oauth.js';
+import { createRequestTokens } from './request-tokens.js';
+import { callbackRoute } from './routes/callback.js';
+import { loginRoute, startLogin } from './routes/login.js';
+import { logout, logoutRoute } from './routes/logout.js';
+import { createSealer } from './seal.js';
+import { createLoginTransactions } from './session/login-transaction.js';
+import type { LoginTransactions } from './session/login-transaction.js';
+import { checkConnectRedis } from './session/sealed-session-store.js';
+import { memorySessionKeys, redisSessionKeys } from './session/session-keys.js';
+import { createSessions } from './session/session-middleware.js';
+import type { RequestSession, Sessions } from './session/session-middleware.js';
+import type { CodeFlowOptions, Middleware, Next, Request, ResolvedOptions, Response } from './types.js';
+import { matchRoute } from './urls.js';
+import type { RouteName } from './urls.js';
+
+/** What `codeFlow()` returns: an Express and Connect middleware with a few methods. */
+export interface CodeFlow extends Middleware {
+  /** Listens to what happens inside; see `CodeFlowEvents`. */
+  on<K extends keyof CodeFlowEvents>(event: K, listener: (detail: CodeFlowEvents[K]) => void): CodeFlow;
+  /** Starts no new refresh, waits for the running ones and their commits, then closes the connection to Redis. Call it after the server has closed. */
+  close(): Promise<void>;
+}
+
+/**
+ * Logs users in with the authorization code flow (RFC 6749 §4.1, RFC 7636, OpenID Connect Core §3.1), keeps their tokens
+ * on the server, and gives every request `req.oauth`, `req.oauthFetch` and `req.session`.
+ * @throws ConfigurationError for options that cannot work, naming the option and what to write instead.
+ */
+export function codeFlow(input: CodeFlowOptions): CodeFlow {
+  const options = resolveOptions(input);
+  checkConnectRedis();
+  const parts = assemble(options);
+  const middleware: Middleware = (req, res, next) => handle(parts, req, res, next);
+  const flow: CodeFlow = Object.assign(middleware, {
+    on<K extends keyof CodeFlowEvents>(event: K, listener: (detail: CodeFlowEvents[K]) => void): CodeFlow {
+      parts.events.on(event, listener);
+      return flow;
+    },
+    async close(): Promise<void> {
+      await parts.tokens.close();
+      await parts.connection?.close();
+    },
+  });
+  return flow;
+}
+
+/** What all requests share. */
+interface Parts {
+  options: ResolvedOptions;
+  events: Events;
+  clock: Clock;
+  connection: RedisConnection | undefined;
+  provider: Provider;
+  sessions: Sessions;
+  tokens: TokenManager;
+  transactions: LoginTransactions;
+}
+
+function assemble(options: ResolvedOptions): Parts {
+  const events = createEvents();
+  const clock = systemClock;
+  const sealer = createSealer(options.secrets);
+  const { redis, fetch, httpTimeoutSeconds, redisTimeoutSeconds, session } = options;
+  const connection = redis === undefined ? undefined : connectRedis(redis, redisTimeoutSeconds, events);
+  const keys = connection === undefined ? memorySessionKeys() : redisSessionKeys(connection);
+  const store = connection === undefined ? createMemoryGrantStore(clock) : createRedisGrantStore(connection, sealer);
+  const provider = createProvider(options.provider, { fetch, httpTimeoutSeconds, clock });
+  const sessions = createSessions({ options, keys, sealer, clock, events });
+  const { idleTimeoutSeconds } = session;
+  const tokens = createTokenManager({ store, clock, events, httpTimeoutSeconds, redisTimeoutSeconds, idleTimeoutSeconds });
+  const transactions = createLoginTransactions(sealer, clock, session.cookieName, sessions.cookieFlags);
+  return { options, events, clock, connection, provider, sessions, tokens, transactions };
+}
+
+function handle(parts: Parts, req: Request, res: Response, next: Next): void {
+  if (contextOf(req) !== undefined) return next(mountedTwice());
+  const route = matchRoute(req, parts.options.basePath, parts.options.routes);
+  const opened = parts.sessions.open(req, res);
+  if (!(opened instanceof Promise)) return serve(parts, route, opened, req, res, next);
+  // open() never rejects. A handler that throws is its framework's business: a catch after it would call next() twice (THREATS G7).
+  opened.then((session) => serve(parts, route, session, req, res, next), next);
+}
+
+function mountedTwice(): ConfigurationError {
+  return new ConfigurationError('ERR_CODE_FLOW_MOUNTED_TWICE', 'codeFlow() ran twice on one request: mount it once, before every route');
+}
+
+function serve(parts: Parts, route: RouteName | undefined, session: RequestSession, req: Request, res: Response, next: Next): void {
+  attach(parts, session, req, res);
+  switch (route) {
+    case undefined:
+      return next();
+    case 'login':
+      return answer(loginRoute(parts, req, res), next);
+    case 'callback':
+      return answer(callbackRoute(parts, req, res, session), next);
+    case 'logout':
+      return answer(logoutRoute(parts, req, res, session), next);
+  }
+}
+
+/** A route of ours answers by itself; what it cannot answer goes to the error handlers. */
+function answer(work: Promise<void>, next: Next): void {
+  work.catch(next);
+}
+
+/** Puts `oauth` and `oauthFetch` on the request, and what the guards need beside it. */
+function attach(parts: Parts, session: RequestSession, req: Request, res: Response): void {
+  const { options } = parts;
+  const { state } = session;
+  const tokens = createRequestTokens(parts, session);
+  const oauth = createRequestOAuth(state, {
+    getAccessToken: async (wish) => (await tokens.accessToken({ resource: wish?.resource })).token,
+    login: (parameters = {}) => startLogin(parts, req, res, parameters),
+    logout: (parameters = {}) => logout(parts, res, session, parameters.returnTo),
+  });
+  const context: RequestContext = {
+    options,
+    state,
+    ensureAccessToken: async () => {
+      await tokens.accessToken({});
+    },
+    grantedScope: () => tokens.grantedScope(),
+    startLogin: (parameters) => startLogin(parts, req, res, parameters),
+  };
+  setContext(req, context);
+  const oauthFetch = createOAuthFetch({ apis: options.apis, fetch: options.fetch, accessToken: tokens.accessToken });
+  Object.assign(req, { oauth, oauthFetch });
+}

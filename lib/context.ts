@@ -1,0 +1,48 @@
+/** What codeFlow() knows of a request, for the guards and the error handler; out of the app's reach. */
+import type { IncomingMessage } from 'node:http';
+import type { StoreError } from './errors.js';
+import type { LoginRecord } from './session/login-record.js';
+import type { ResolvedOptions } from './types.js';
+
+/** The three answers: a store that cannot tell is never taken for "nobody is logged in". */
+export type LoginState =
+  | { readonly kind: 'authenticated'; readonly login: LoginRecord }
+  | { readonly kind: 'anonymous' }
+  | { readonly kind: 'unknown'; readonly error: StoreError };
+
+/** How a login starts by hand; `req.oauth.login()` takes the same. */
+export interface LoginParameters {
+  /** Where the browser goes afterwards; kept only if it lies on our origin. Default: `afterLogin`. */
+  returnTo?: string;
+  /** Added to the authorization request. Protocol parameters (`state`, `redirect_uri`, …) are refused. */
+  authorizationParams?: Readonly<Record<string, string>>;
+}
+
+/** A login that must come back as the same user, and as strong as was asked for. */
+export interface StepUpParameters extends LoginParameters {
+  subject: string;
+  acrValues?: readonly string[];
+  maxAgeSeconds?: number;
+}
+
+export interface RequestContext {
+  readonly options: ResolvedOptions;
+  readonly state: LoginState;
+  /** Makes sure of a usable access token. */
+  ensureAccessToken(): Promise<void>;
+  /** The scope of the current access token, after refreshes; `undefined` when the server never said. */
+  grantedScope(): Promise<string | undefined>;
+  /** Answers with a redirect to the authorization server. */
+  startLogin(parameters: LoginParameters | StepUpParameters): Promise<void>;
+}
+
+const contexts = new WeakMap<IncomingMessage, RequestContext>();
+
+export function setContext(req: IncomingMessage, context: RequestContext): void {
+  contexts.set(req, context);
+}
+
+/** `undefined`: codeFlow() did not run on this request. */
+export function contextOf(req: IncomingMessage): RequestContext | undefined {
+  return contexts.get(req);
+}

@@ -1,0 +1,45 @@
+/** Reading the Cookie header and writing Set-Cookie values (RFC 6265bis §4.1, §5.6). */
+
+export interface CookieFlags {
+  readonly secure: boolean;
+  readonly sameSite: 'lax' | 'strict';
+  readonly path: string;
+}
+
+export interface Cookie {
+  readonly name: string;
+  /** Percent-decoded; as it came when it does not decode. */
+  readonly value: string;
+}
+
+function decode(value: string): string {
+  if (!value.includes('%')) return value;
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value; // Not ours: what we write always decodes.
+  }
+}
+
+/** Every cookie in the order sent, those of equal names too: who picks one of two is told which by an attacker (THREATS C14). */
+export function readCookies(header: string | undefined): Cookie[] {
+  if (header === undefined) return [];
+  const cookies: Cookie[] = [];
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=');
+    const name = pair.slice(0, Math.max(equals, 0)).trim();
+    if (name !== '') cookies.push({ name, value: decode(pair.slice(equals + 1).trim()) });
+  }
+  return cookies;
+}
+
+/** A Set-Cookie value. Without `maxAgeSeconds` the cookie lives as long as the browser's session; 0 deletes it. */
+export function writeCookie(name: string, value: string, flags: CookieFlags, maxAgeSeconds?: number): string {
+  const parts = [`${name}=${encodeURIComponent(value)}`, `Path=${flags.path}`];
+  if (maxAgeSeconds !== undefined) parts.push(`Max-Age=${maxAgeSeconds}`);
+  if (maxAgeSeconds === 0) parts.push('Expires=Thu, 01 Jan 1970 00:00:00 GMT');
+  parts.push('HttpOnly');
+  if (flags.secure) parts.push('Secure');
+  parts.push(flags.sameSite === 'strict' ? 'SameSite=Strict' : 'SameSite=Lax');
+  return parts.join('; ');
+}

@@ -1,0 +1,89 @@
+/** The bounded memory of what this process knows about grants. A hint for speed and for healing, never the truth. */
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.js';
+import type { VersionedTokens } from './grant-store.js';
+import type { AccessToken, TokenSet } from './token-set.js';
+
+/** One access token with what decides whether it can be used. Instants are monotonic milliseconds of this process. */
+export interface HeldToken {
+  readonly version: number;
+  readonly tokens: TokenSet;
+  readonly accessToken: AccessToken | undefined;
+  /** `Infinity`: the server named no lifetime. */
+  readonly usableUntil: number;
+  /** The end itself, without the margin. */
+  readonly endsAt: number;
+  /** From here on a refresh in the background is due. */
+  readonly refreshFrom: number;
+  /** When the store last vouched for the login. */
+  confirmedAt: number;
+  /** No background refresh before this. */
+  quietUntil: number;
+}
+
+export interface HeldTokens {
+  get(grantId: string, resource: string): HeldToken | undefined;
+  /** Keeps what the store said; never replaces a newer version by an older one. */
+  remember(grantId: string, resource: string, known: VersionedTokens): HeldToken;
+  /** The login has ended here: nothing of it is served or remembered again. */
+  forget(grantId: string): void;
+  hasEnded(grantId: string): boolean;
+  /** Whether the record's renewal is due, asked once per grant and period. */
+  renewalDue(grantId: string, periodMs: number): boolean;
+}
+
+const MOST_HELD = 10_000;
+const MOST_ENDED = 10_000;
+
+/** The last 20 % of a token's life, at most 60 s, less up to a tenth, so that processes do not all come at once. */
+function refreshWindowMs(lifetimeMs: number): number {
+  return Math.min(60_000, lifetimeMs * 0.2) * (1 - Math.random() * 0.1);
+}
+
+/** A token this close to its end may be over when it reaches the API: 5 % of its life, at most 1 s. */
+const marginMs = (lifetimeMs: number): number => Math.min(1000, lifetimeMs * 0.05);
+
+export function createHeldTokens(clock: Clock): HeldTokens {
+  const held = new LRUCache<string, HeldToken>({ max: MOST_HELD });
+  const ended = new LRUCache<string, true>({ max: MOST_ENDED });
+  const renewed = new LRUCache<string, number>({ max: MOST_HELD });
+  const keyOf = (grantId: string, resource: string): string => `${grantId}\n${resource}`;
+
+  function assess({ version, tokens, leftMs }: VersionedTokens, resource: string): HeldToken {
+    const now = clock.monotonic();
+    const accessToken = tokens.accessTokens[resource];
+    const endsAt = leftMs === undefined ? Infinity : now + leftMs;
+    const lifetimeMs = accessToken?.lifetimeSeconds === undefined ? 0 : accessToken.lifetimeSeconds * 1000;
+    const shared = { version, tokens, accessToken, endsAt, confirmedAt: now, quietUntil: 0 };
+    return { ...shared, usableUntil: endsAt - marginMs(lifetimeMs), refreshFrom: endsAt - refreshWindowMs(lifetimeMs) };
+  }
+
+  return {
+    get: (grantId, resource) => held.get(keyOf(grantId, resource)),
+    remember(grantId, resource, known) {
+      const key = keyOf(grantId, resource);
+      const before = held.get(key);
+      if (before?.version === known.version) {
+        before.confirmedAt = clock.monotonic();
+        return before;
+      }
+      const assessed = assess(known, resource);
+      if (!ended.has(grantId) && (before === undefined || before.version < known.version)) held.set(key, assessed);
+      return assessed;
+    },
+    forget(grantId) {
+      ended.set(grantId, true);
+      for (const key of held.keys()) {
+        if (key.startsWith(`${grantId}\n`)) held.delete(key);
+      }
+    },
+    hasEnded: (grantId) => ended.has(grantId),
+    renewalDue(grantId, periodMs) {
+      const now = clock.monotonic();
+      const last = renewed.get(grantId);
+      if (last !== undefined && now - last < periodMs) return false;
+      renewed.set(grantId, now);
+      return true;
+    },
+  };
+}

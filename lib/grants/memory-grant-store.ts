@@ -1,0 +1,141 @@
+/** Grants in the memory of one process: the same steps as in Redis, under the same rules. */
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.js';
+import type { Attempt, AcquireAnswer, Commit, CommitAnswer, FailAnswer, Failure, GrantStore, ReadAnswer, VersionedTokens } from './grant-store.js';
+import { DEFAULT_RESOURCE } from './token-set.js';
+import type { TokenSet } from './token-set.js';
+
+interface GrantRecord {
+  version: number;
+  tokens: TokenSet;
+  /** End of each access token, monotonic ms; absent: the server named no lifetime. */
+  readonly ends: Map<string, number>;
+  lock: { readonly owner: string; readonly endsAt: number } | undefined;
+  lastCommit: string | undefined;
+  notBefore: number;
+  failures: number;
+  doubtfulVersion: number | undefined;
+  ended: boolean;
+}
+
+/** How many logins the memory of one process holds; the least recently used goes first. */
+const MEMORY_GRANTS = 50_000;
+
+class MemoryGrantStore implements GrantStore {
+  readonly #records = new LRUCache<string, GrantRecord>({ max: MEMORY_GRANTS });
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  #tokens(record: GrantRecord, resource: string): VersionedTokens {
+    const end = record.ends.get(resource);
+    return { version: record.version, tokens: record.tokens, ...(end === undefined ? {} : { leftMs: end - this.#clock.monotonic() }) };
+  }
+
+  #setEnd(record: GrantRecord, resource: string, leftMs: number | undefined): void {
+    if (leftMs === undefined) record.ends.delete(resource);
+    else record.ends.set(resource, this.#clock.monotonic() + leftMs);
+  }
+
+  create(grantId: string, tokens: TokenSet, leftMs: number | undefined, keepMs: number): Promise<void> {
+    const record: GrantRecord = {
+      version: 1,
+      tokens,
+      ends: new Map(),
+      lock: undefined,
+      lastCommit: undefined,
+      notBefore: 0,
+      failures: 0,
+      doubtfulVersion: undefined,
+      ended: false,
+    };
+    this.#setEnd(record, DEFAULT_RESOURCE, leftMs);
+    this.#records.set(grantId, record, { ttl: keepMs });
+    return Promise.resolve();
+  }
+
+  read(grantId: string, resource: string): Promise<ReadAnswer> {
+    const record = this.#records.get(grantId);
+    if (record === undefined) return Promise.resolve({ kind: 'gone' });
+    return Promise.resolve(record.ended ? { kind: 'ended' } : { kind: 'alive', ...this.#tokens(record, resource) });
+  }
+
+  acquire(attempt: Attempt, leaseMs: number): Promise<AcquireAnswer> {
+    return Promise.resolve(this.#acquire(attempt, leaseMs));
+  }
+
+  #acquire({ grantId, owner, version, resource }: Attempt, leaseMs: number): AcquireAnswer {
+    const record = this.#records.get(grantId);
+    if (record === undefined) return { kind: 'gone' };
+    if (record.ended) return { kind: 'ended' };
+    if (record.version !== version) return { kind: 'newer', ...this.#tokens(record, resource) };
+    const now = this.#clock.monotonic();
+    const foreign = record.lock?.owner === owner ? undefined : record.lock;
+    if (foreign !== undefined && foreign.endsAt > now) return { kind: 'busy', leftMs: foreign.endsAt - now };
+    if (record.notBefore > now) return { kind: 'backing off', leftMs: record.notBefore - now };
+    record.lock = { owner, endsAt: now + leaseMs };
+    return { kind: 'acquired', ...this.#tokens(record, resource), takeover: foreign !== undefined, failures: record.failures };
+  }
+
+  commit(attempt: Attempt, commit: Commit): Promise<CommitAnswer> {
+    return Promise.resolve(this.#commit(attempt, commit));
+  }
+
+  #commit({ grantId, owner, version, resource }: Attempt, { tokens, newVersion, leftMs, backOffMs, keepMs }: Commit): CommitAnswer {
+    const record = this.#records.get(grantId);
+    if (record === undefined || record.ended) return { kind: 'gone' };
+    if (record.version !== version) {
+      return record.lastCommit === owner ? { kind: 'committed', version: record.version } : { kind: 'stale', ...this.#tokens(record, resource) };
+    }
+    record.version = newVersion;
+    record.tokens = tokens;
+    record.lastCommit = owner;
+    if (leftMs !== 'keep') this.#setEnd(record, resource, leftMs);
+    record.notBefore = backOffMs === 0 ? 0 : this.#clock.monotonic() + backOffMs;
+    record.failures = backOffMs === 0 ? 0 : record.failures + 1;
+    if (backOffMs === 0) record.doubtfulVersion = undefined;
+    if (record.lock?.owner === owner) record.lock = undefined;
+    this.#records.set(grantId, record, { ttl: keepMs });
+    return { kind: 'committed', version: newVersion };
+  }
+
+  fail(attempt: Attempt, outcome: Failure, backOffMs: number): Promise<FailAnswer> {
+    return Promise.resolve(this.#fail(attempt, outcome, backOffMs));
+  }
+
+  #fail({ grantId, owner, version, resource }: Attempt, outcome: Failure, backOffMs: number): FailAnswer {
+    const record = this.#records.get(grantId);
+    if (record === undefined) return { kind: 'gone' };
+    if (record.ended) return { kind: 'ended' };
+    if (record.version !== version) return { kind: 'newer', ...this.#tokens(record, resource) };
+    if (record.lock?.owner !== owner) return { kind: 'lost' };
+    if (outcome === 'refused' || (outcome === 'doubtful' && record.doubtfulVersion === version)) {
+      record.ended = true;
+      record.tokens = { accessTokens: {} };
+      return { kind: 'ended' };
+    }
+    if (outcome === 'doubtful') record.doubtfulVersion = version;
+    record.notBefore = this.#clock.monotonic() + backOffMs;
+    record.failures += 1;
+    record.lock = undefined;
+    return { kind: 'recorded' };
+  }
+
+  renew(grantId: string, keepMs: number): Promise<void> {
+    const record = this.#records.get(grantId);
+    if (record !== undefined) this.#records.set(grantId, record, { ttl: keepMs });
+    return Promise.resolve();
+  }
+
+  destroy(grantId: string): Promise<TokenSet | undefined> {
+    const record = this.#records.get(grantId);
+    this.#records.delete(grantId);
+    return Promise.resolve(record === undefined || record.ended ? undefined : record.tokens);
+  }
+}
+
+export function createMemoryGrantStore(clock: Clock): GrantStore {
+  return new MemoryGrantStore(clock);
+}

@@ -1,0 +1,126 @@
+/** Grants in Redis: keys carry a hash of the grant id, token sets are sealed with the id itself. */
+import { createHash } from 'node:crypto';
+import { StoreError } from '../errors.js';
+import { replyCode } from '../redis-connection.js';
+import type { RedisClient, RedisConnection } from '../redis-connection.js';
+import { hashId } from '../seal.js';
+import type { Sealer } from '../seal.js';
+import type { AcquireAnswer, Attempt, Commit, CommitAnswer, FailAnswer, Failure, GrantStore, ReadAnswer, VersionedTokens } from './grant-store.js';
+import { ACQUIRE, COMMIT, CREATE, DESTROY, FAIL, READ } from './redis-grant-scripts.js';
+import { DEFAULT_RESOURCE } from './token-set.js';
+import type { TokenSet } from './token-set.js';
+
+/** Other requests of an ended login learn of its end for this long; its tokens are gone at once. */
+const REMEMBER_END_MS = 600_000;
+
+type Arguments = readonly (string | number)[];
+
+/** The braces keep everything of one login in one slot of a cluster. */
+const keyOf = (grantId: string): string => `ecf:g:{${hashId(grantId)}}`;
+
+const sha1 = new Map([CREATE, READ, ACQUIRE, COMMIT, FAIL, DESTROY].map((lua) => [lua, createHash('sha1').update(lua).digest('hex')]));
+
+/** By its hash, and with its text where the server does not know it: new, restarted, or failed over. */
+async function evaluate(client: RedisClient, lua: string, key: string, args: Arguments): Promise<string[]> {
+  const reply = client.evalsha(sha1.get(lua) ?? '', 1, key, ...args).catch((error: unknown) => {
+    if (replyCode(error) === 'NOSCRIPT') return client.eval(lua, 1, key, ...args);
+    throw error;
+  });
+  return (await reply) as string[]; // every script answers with a list of strings
+}
+
+class RedisGrantStore implements GrantStore {
+  readonly #connection: RedisConnection;
+  readonly #sealer: Sealer;
+
+  constructor(connection: RedisConnection, sealer: Sealer) {
+    this.#connection = connection;
+    this.#sealer = sealer;
+  }
+
+  async create(grantId: string, tokens: TokenSet, leftMs: number | undefined, keepMs: number): Promise<void> {
+    const sealed = this.#seal(grantId, 1, tokens);
+    const [outcome] = await this.#run('store the grant', CREATE, grantId, [sealed, DEFAULT_RESOURCE, leftMs ?? '', keepMs]);
+    if (outcome !== 'OK') throw new StoreError('ERR_CODE_FLOW_STORE_UNAVAILABLE', 'a new grant found its key taken');
+  }
+
+  async read(grantId: string, resource: string): Promise<ReadAnswer> {
+    const [outcome, ...reply] = await this.#run('read the grant', READ, grantId, [resource]);
+    if (outcome === 'OK') return this.#withTokens('alive', grantId, reply);
+    return { kind: outcome === 'ENDED' ? 'ended' : 'gone' };
+  }
+
+  async acquire({ grantId, owner, version, resource }: Attempt, leaseMs: number): Promise<AcquireAnswer> {
+    const [outcome, ...reply] = await this.#run('lock the grant', ACQUIRE, grantId, [owner, version, leaseMs, resource]);
+    switch (outcome) {
+      case 'OK': {
+        const acquired = this.#withTokens('acquired', grantId, reply);
+        return acquired.kind === 'gone' ? acquired : { ...acquired, takeover: reply[3] === '1', failures: Number(reply[4]) };
+      }
+      case 'NEWER':
+        return this.#withTokens('newer', grantId, reply);
+      case 'BUSY':
+        return { kind: 'busy', leftMs: Number(reply[0]) };
+      case 'BACKOFF':
+        return { kind: 'backing off', leftMs: Number(reply[0]) };
+      default:
+        return { kind: outcome === 'ENDED' ? 'ended' : 'gone' };
+    }
+  }
+
+  async commit({ grantId, owner, version, resource }: Attempt, { tokens, newVersion, leftMs, backOffMs, keepMs }: Commit): Promise<CommitAnswer> {
+    const args = [owner, version, this.#seal(grantId, newVersion, tokens), newVersion, resource, leftMs ?? '', backOffMs, keepMs];
+    const [outcome, ...reply] = await this.#run('store the refreshed grant', COMMIT, grantId, args);
+    if (outcome === 'OK') return { kind: 'committed', version: Number(reply[0]) };
+    return outcome === 'STALE' ? this.#withTokens('stale', grantId, reply) : { kind: 'gone' };
+  }
+
+  async fail({ grantId, owner, version, resource }: Attempt, failure: Failure, backOffMs: number): Promise<FailAnswer> {
+    const args = [owner, version, failure, backOffMs, resource, REMEMBER_END_MS];
+    const [outcome, ...reply] = await this.#run('release the grant', FAIL, grantId, args);
+    switch (outcome) {
+      case 'OK':
+        return { kind: 'recorded' };
+      case 'NEWER':
+        return this.#withTokens('newer', grantId, reply);
+      case 'LOST':
+        return { kind: 'lost' };
+      default:
+        return { kind: outcome === 'ENDED' ? 'ended' : 'gone' };
+    }
+  }
+
+  async renew(grantId: string, keepMs: number): Promise<void> {
+    await this.#connection.run('renew the grant', (client) => client.pexpire(keyOf(grantId), keepMs));
+  }
+
+  async destroy(grantId: string): Promise<TokenSet | undefined> {
+    const [version, sealed] = await this.#run('delete the grant', DESTROY, grantId, []);
+    return this.#open(grantId, version, sealed);
+  }
+
+  #run(operation: string, lua: string, grantId: string, args: Arguments): Promise<string[]> {
+    return this.#connection.run(operation, (client) => evaluate(client, lua, keyOf(grantId), args));
+  }
+
+  /** The version is part of the seal: a token set never opens as another version's (THREATS C20). */
+  #seal(grantId: string, version: number, tokens: TokenSet): string {
+    return this.#sealer.seal('grant', grantId, JSON.stringify(tokens), `${keyOf(grantId)}|${version}`);
+  }
+
+  #open(grantId: string, version: string | undefined, sealed: string | undefined): TokenSet | undefined {
+    const text = this.#sealer.open('grant', grantId, sealed ?? '', `${keyOf(grantId)}|${version ?? ''}`);
+    return text === undefined ? undefined : (JSON.parse(text) as TokenSet); // authentic: sealed by us
+  }
+
+  /** A record that cannot be opened is for its user the same as gone. */
+  #withTokens<K extends string>(kind: K, grantId: string, [version, sealed, left]: readonly string[]): ({ kind: K } & VersionedTokens) | { kind: 'gone' } {
+    const tokens = this.#open(grantId, version, sealed);
+    if (tokens === undefined) return { kind: 'gone' };
+    return { kind, version: Number(version), tokens, ...(left === '' || left === undefined ? {} : { leftMs: Number(left) }) };
+  }
+}
+
+export function createRedisGrantStore(connection: RedisConnection, sealer: Sealer): GrantStore {
+  return new RedisGrantStore(connection, sealer);
+}

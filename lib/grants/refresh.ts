@@ -1,0 +1,250 @@
+/**
+ * One refresh of one grant: lock, call the token endpoint, commit by version. `docs/decisions/refresh-protocol.md`
+ * gives the reasoning; every step is safe to repeat, and no request's end reaches in here.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../clock.js';
+import { StoreError } from '../errors.js';
+import type { CodeFlowErrorCode } from '../errors.js';
+import type { CodeFlowEvents, Events } from '../events.js';
+import type { Provider, RefreshOutcome } from '../provider/provider.js';
+import { hashId } from '../seal.js';
+import type { TokenResponse } from '../types.js';
+import type { AcquireAnswer, Attempt, Commit, Failure, GrantStore, VersionedTokens } from './grant-store.js';
+import { backOffMs, loginEnded, loginRequired, tokenUnavailable } from './refresh-outcomes.js';
+import { DEFAULT_RESOURCE, nextTokenSet, withRefreshToken } from './token-set.js';
+
+/** What is to be refreshed, and from which version on. */
+export interface RefreshRequest {
+  readonly grantId: string;
+  readonly provider: Provider;
+  readonly resource: string;
+  readonly scope: string | undefined;
+  /** The version that is too old. */
+  readonly version: number;
+  readonly keepMs: number;
+  /** Whether to wait while another process refreshes; a refresh in the background need not. */
+  readonly wait: boolean;
+}
+
+export interface Refresher {
+  /** A newer version than `request.version`. Rejects with AuthenticationRequiredError, ProviderError or StoreError. */
+  refresh(request: RefreshRequest): Promise<VersionedTokens>;
+  /** Writes a version that the store lost in a fail-over and this process still knows (FAULTS 19). */
+  heal(request: RefreshRequest, newest: VersionedTokens): Promise<void>;
+  /** Resolves when every commit that could not be stored at once is stored or given up. */
+  settled(): Promise<void>;
+}
+
+export interface RefresherSettings {
+  store: GrantStore;
+  clock: Clock;
+  events: Events;
+  httpTimeoutSeconds: number;
+  redisTimeoutSeconds: number;
+}
+
+type Lock = Extract<AcquireAnswer, { kind: 'acquired' }>;
+
+/** A lock that was granted, with what it was asked for. */
+interface HeldLock {
+  readonly request: RefreshRequest;
+  readonly attempt: Attempt;
+  readonly lock: Lock;
+}
+
+const FIRST_POLL_MS = 25;
+const SLOWEST_POLL_MS = 75;
+const COMMIT_RETRY_MS = 50;
+
+type RefreshEventName = Extract<keyof CodeFlowEvents, `refresh.${string}`>;
+
+class StoreRefresher implements Refresher {
+  readonly #store: GrantStore;
+  readonly #clock: Clock;
+  readonly #events: Events;
+  readonly #commitForMs: number;
+  /**
+   * Longer than the token call and the two store operations around it can take, so that the lock never runs out under a living
+   * holder. Derived, never an option: a lease shorter than the call spends the refresh token twice (THREATS E3).
+   */
+  readonly #leaseMs: number;
+  readonly #pending = new Set<Promise<unknown>>();
+
+  constructor({ store, clock, events, httpTimeoutSeconds, redisTimeoutSeconds }: RefresherSettings) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#events = events;
+    this.#commitForMs = httpTimeoutSeconds * 1000;
+    this.#leaseMs = Math.round((httpTimeoutSeconds + 2 * redisTimeoutSeconds) * 1000 + 4000);
+  }
+
+  async refresh(request: RefreshRequest): Promise<VersionedTokens> {
+    const answer = await this.#acquire(request, randomUUID());
+    return 'lock' in answer ? this.#redeem({ request, ...answer }) : answer;
+  }
+
+  async heal(request: RefreshRequest, newest: VersionedTokens): Promise<void> {
+    const attempt = attemptOf(request, randomUUID());
+    const leftMs = newest.leftMs === undefined ? undefined : Math.max(0, Math.round(newest.leftMs));
+    const commit = { tokens: newest.tokens, newVersion: newest.version, leftMs, backOffMs: 0, keepMs: request.keepMs };
+    const answer = await this.#store.commit(attempt, commit);
+    if (answer.kind === 'committed') this.#tell('refresh.healed', request, newest.version);
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#pending);
+  }
+
+  /** The lock, or the newer version that makes it needless. */
+  async #acquire(request: RefreshRequest, owner: string): Promise<{ attempt: Attempt; lock: Lock } | VersionedTokens> {
+    const attempt = attemptOf(request, owner);
+    const giveUpAt = this.#clock.monotonic() + this.#leaseMs * 2;
+    for (let pollMs = FIRST_POLL_MS; this.#clock.monotonic() < giveUpAt; pollMs = Math.min(pollMs * 1.5, SLOWEST_POLL_MS)) {
+      const answer = await this.#store.acquire(attempt, this.#leaseMs);
+      switch (answer.kind) {
+        case 'acquired':
+          return { attempt, lock: answer };
+        case 'newer':
+          return answer;
+        case 'backing off':
+          throw tokenUnavailable(answer.leftMs);
+        case 'ended':
+          throw loginEnded();
+        case 'gone':
+          throw loginRequired();
+        case 'busy':
+          if (!request.wait) throw tokenUnavailable(answer.leftMs);
+          await this.#clock.sleep(Math.min(pollMs, answer.leftMs) * (0.8 + Math.random() * 0.2));
+      }
+    }
+    throw tokenUnavailable(this.#leaseMs);
+  }
+
+  async #redeem(held: HeldLock): Promise<VersionedTokens> {
+    const { request, attempt, lock } = held;
+    if (lock.tokens.refreshToken === undefined) throw loginRequired();
+    if (lock.takeover) this.#tell('refresh.takeover', request, attempt.version);
+    this.#tell('refresh.started', request, attempt.version);
+    const sentAt = this.#clock.monotonic();
+    const outcome = await request.provider.refresh(lock.tokens.refreshToken, {
+      idToken: lock.tokens.idToken,
+      resource: request.resource === DEFAULT_RESOURCE ? undefined : request.resource,
+      scope: request.scope,
+    });
+    switch (outcome.kind) {
+      case 'tokens':
+        return this.#keep(held, outcome.tokens, sentAt);
+      case 'unverified':
+        return this.#keepUnverified(held, outcome);
+      case 'foreign':
+        this.#revoke(request, outcome.refreshToken);
+        this.#tell('refresh.subject_mismatch', request, attempt.version);
+        return this.#giveUp(held, 'refused', undefined, 'ERR_CODE_FLOW_SUBJECT_MISMATCH');
+      case 'refused':
+        return this.#giveUp(held, outcome.certain ? 'refused' : 'doubtful', undefined, 'ERR_CODE_FLOW_LOGIN_ENDED');
+      case 'failed':
+        return this.#giveUp(held, 'failed', outcome.error.retryAfterSeconds, outcome.error.code);
+    }
+  }
+
+  async #keep(held: HeldLock, answer: TokenResponse, sentAt: number): Promise<VersionedTokens> {
+    const { request, attempt, lock } = held;
+    // Counted from before the request was sent: early by the time of the call rather than late.
+    const spentMs = this.#clock.monotonic() - sentAt;
+    const leftMs = answer.expiresInSeconds === undefined ? undefined : Math.max(0, Math.round(answer.expiresInSeconds * 1000 - spentMs));
+    const tokens = nextTokenSet(answer, lock.tokens, request.resource);
+    return this.#commit(held, { tokens, newVersion: attempt.version + 1, leftMs, backOffMs: 0, keepMs: request.keepMs });
+  }
+
+  /** The answer's refresh token counts although its ID Token could not be checked: to drop it would end the login (THREATS E17). */
+  async #keepUnverified(held: HeldLock, outcome: Extract<RefreshOutcome, { kind: 'unverified' }>): Promise<never> {
+    const { request, attempt, lock } = held;
+    const wait = backOffMs(lock.failures, outcome.error.retryAfterSeconds);
+    const tokens = withRefreshToken(lock.tokens, outcome.tokens.refreshToken);
+    await this.#commit(held, { tokens, newVersion: attempt.version + 1, leftMs: 'keep', backOffMs: wait, keepMs: request.keepMs });
+    this.#tell('refresh.failed', request, attempt.version, outcome.error.code);
+    throw tokenUnavailable(wait);
+  }
+
+  /** One try in the caller's time; if the store is out of reach, the caller is served from memory and the tries go on (FAULTS 7). */
+  async #commit(held: HeldLock, commit: Commit): Promise<VersionedTokens> {
+    try {
+      return await this.#commitOnce(held, commit);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      this.#detach(this.#commitUntil(this.#clock.monotonic() + this.#commitForMs, held, commit));
+      return versioned(commit.newVersion, commit);
+    }
+  }
+
+  /** The answer may hold the only living refresh token: storing it is tried until the deadline, always as the same owner. */
+  async #commitUntil(deadline: number, held: HeldLock, commit: Commit): Promise<void> {
+    for (;;) {
+      await this.#clock.sleep(COMMIT_RETRY_MS);
+      try {
+        await this.#commitOnce(held, commit);
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreError) || this.#clock.monotonic() >= deadline) throw error;
+      }
+    }
+  }
+
+  async #commitOnce({ request, attempt }: HeldLock, commit: Commit): Promise<VersionedTokens> {
+    const answer = await this.#store.commit(attempt, commit);
+    switch (answer.kind) {
+      case 'committed':
+        this.#tell('refresh.committed', request, answer.version);
+        return versioned(answer.version, commit);
+      case 'stale':
+        this.#tell('refresh.stale', request, answer.version);
+        return answer;
+      case 'gone':
+        this.#revoke(request, commit.tokens.refreshToken);
+        this.#tell('refresh.gone', request, attempt.version);
+        throw loginRequired();
+    }
+  }
+
+  async #giveUp({ request, attempt, lock }: HeldLock, kind: Failure, retryAfterSeconds: number | undefined, code: CodeFlowErrorCode): Promise<VersionedTokens> {
+    const wait = backOffMs(lock.failures, retryAfterSeconds);
+    const answer = await this.#store.fail(attempt, kind, wait);
+    switch (answer.kind) {
+      case 'newer':
+        return answer; // A sibling was faster: its answer counts, not our failure (THREATS E9).
+      case 'ended':
+        this.#tell('refresh.refused', request, attempt.version, code);
+        throw loginEnded();
+      case 'gone':
+        throw loginRequired();
+      default:
+        this.#tell('refresh.failed', request, attempt.version, code);
+        throw tokenUnavailable(wait);
+    }
+  }
+
+  /** Best effort: what must not live on at the server is taken back; if that fails, it expires there unused. */
+  #revoke(request: RefreshRequest, refreshToken: string | undefined): void {
+    if (refreshToken !== undefined) this.#detach(request.provider.revoke(refreshToken, 'refresh_token'));
+  }
+
+  /** Work that goes on after its caller was answered. Its failures have been told as events by whoever saw them. */
+  #detach(work: Promise<unknown>): void {
+    const tracked = work.catch(() => undefined).finally(() => this.#pending.delete(tracked));
+    this.#pending.add(tracked);
+  }
+
+  #tell(name: RefreshEventName, request: RefreshRequest, version: number, code?: CodeFlowErrorCode): void {
+    const event = { provider: request.provider.name, grant: hashId(request.grantId), version };
+    this.#events.emit(name, code === undefined ? event : { ...event, code });
+  }
+}
+
+export const createRefresher = (settings: RefresherSettings): Refresher => new StoreRefresher(settings);
+
+const attemptOf = ({ grantId, resource, version }: RefreshRequest, owner: string): Attempt => ({ grantId, resource, owner, version });
+
+function versioned(version: number, { tokens, leftMs }: Commit): VersionedTokens {
+  return { version, tokens, ...(typeof leftMs === 'number' ? { leftMs } : {}) };
+}

@@ -1,0 +1,233 @@
+/**
+ * The policy of tokens: a fresh one is used, one near its end is renewed in the background, an expired one makes the
+ * request wait for the one refresh that the whole fleet makes.
+ */
+import type { Clock } from '../clock.js';
+import { CodeFlowError, StoreError } from '../errors.js';
+import type { Events } from '../events.js';
+import type { Provider } from '../provider/provider.js';
+import type { TokenResponse } from '../types.js';
+import type { GrantStore, VersionedTokens } from './grant-store.js';
+import { createHeldTokens } from './held-tokens.js';
+import type { HeldToken, HeldTokens } from './held-tokens.js';
+import { createRefresher } from './refresh.js';
+import type { Refresher, RefreshRequest } from './refresh.js';
+import { loginEnded, loginRequired, tokenUnavailable } from './refresh-outcomes.js';
+import { DEFAULT_RESOURCE, nextTokenSet } from './token-set.js';
+import type { AccessToken, TokenSet } from './token-set.js';
+
+/** A login, as far as its tokens go. */
+export interface Grant {
+  readonly grantId: string;
+  readonly provider: Provider;
+  /** The end of the login, epoch seconds. */
+  readonly expiresAt: number;
+  /** Epoch seconds. */
+  readonly loginAt: number;
+  /** When the session store last vouched for the login, monotonic milliseconds. */
+  readonly confirmedAt: number;
+}
+
+export interface TokenWish {
+  /** RFC 8707; default: the login's own token. */
+  readonly resource?: string | undefined;
+  /** Asked for with a resource's token. */
+  readonly scope?: string | undefined;
+  /** An API refused the token of this version: an older or equal one will not do (THREATS F7). */
+  readonly refusedVersion?: number | undefined;
+  /** Cancels this caller's waiting, never the refresh. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface UsableToken extends AccessToken {
+  readonly version: number;
+}
+
+export interface TokenManager {
+  /** Stores the tokens of a new login. */
+  create(grant: Grant, response: TokenResponse): Promise<void>;
+  /** Rejects with AuthenticationRequiredError, ProviderError (503, with `retryAfterSeconds`), StoreError, or the signal's reason. */
+  accessToken(grant: Grant, wish: TokenWish): Promise<UsableToken>;
+  /** The current token set, expired or not. */
+  current(grant: Grant): Promise<TokenSet>;
+  /** Lets the record live as long as its session; costs a command only every few hours. */
+  keepAlive(grant: Grant): void;
+  /** Ends the grant here and in the store; answers what it held, for revocation. */
+  end(grantId: string): Promise<TokenSet | undefined>;
+  /** Starts no new refresh; resolves when the running ones and their commits are done. */
+  close(): Promise<void>;
+}
+
+interface TokenManagerSettings {
+  store: GrantStore;
+  clock: Clock;
+  events: Events;
+  httpTimeoutSeconds: number;
+  redisTimeoutSeconds: number;
+  idleTimeoutSeconds: number;
+}
+
+/** A token known to this process is used without asking the store if the store vouched for the login this recently. */
+const VOUCHED_FOR_MS = 1000;
+/** How often a caller that was outrun by newer versions looks again before it gives up. */
+const MOST_ROUNDS = 3;
+
+/** After a background refresh was started, the next one waits at least this long. */
+const EARLY_PAUSE_MS = 1000;
+
+class StoreTokenManager implements TokenManager {
+  readonly #store: GrantStore;
+  readonly #clock: Clock;
+  readonly #refresher: Refresher;
+  readonly #held: HeldTokens;
+  readonly #waitMs: number;
+  readonly #idleMs: number;
+  /** One refresh per grant and resource in this process; only the flight itself takes its entry away. */
+  readonly #flights = new Map<string, Promise<VersionedTokens>>();
+  #closed = false;
+
+  constructor(settings: TokenManagerSettings) {
+    this.#store = settings.store;
+    this.#clock = settings.clock;
+    this.#refresher = createRefresher(settings);
+    this.#held = createHeldTokens(settings.clock);
+    this.#waitMs = settings.httpTimeoutSeconds * 1000;
+    this.#idleMs = settings.idleTimeoutSeconds * 1000;
+  }
+
+  async create(grant: Grant, response: TokenResponse): Promise<void> {
+    const tokens = nextTokenSet(response, undefined, DEFAULT_RESOURCE);
+    const leftMs = response.expiresInSeconds === undefined ? undefined : Math.round(response.expiresInSeconds * 1000);
+    await this.#store.create(grant.grantId, tokens, leftMs, this.#keepMs(grant));
+    this.#held.remember(grant.grantId, DEFAULT_RESOURCE, { version: 1, tokens, ...(leftMs === undefined ? {} : { leftMs }) });
+  }
+
+  async accessToken(grant: Grant, wish: TokenWish): Promise<UsableToken> {
+    wish.signal?.throwIfAborted();
+    const resource = wish.resource ?? DEFAULT_RESOURCE;
+    const refused = wish.refusedVersion ?? 0;
+    let known = this.#vouchedFor(grant, resource) ?? (await this.#read(grant, resource));
+    const deadline = this.#clock.monotonic() + this.#waitMs;
+    for (let round = 0; round < MOST_ROUNDS; round += 1) {
+      if (known.accessToken !== undefined && known.version > refused && known.usableUntil > this.#clock.monotonic()) {
+        this.#refreshEarly(grant, wish, known);
+        return { ...known.accessToken, version: known.version };
+      }
+      if (known.tokens.refreshToken === undefined) throw loginRequired();
+      known = await this.#waitForRefresh(grant, wish, known, deadline);
+    }
+    throw tokenUnavailable(0);
+  }
+
+  async current(grant: Grant): Promise<TokenSet> {
+    return (this.#vouchedFor(grant, DEFAULT_RESOURCE) ?? (await this.#read(grant, DEFAULT_RESOURCE))).tokens;
+  }
+
+  keepAlive(grant: Grant): void {
+    const age = this.#clock.now() / 1000 - grant.loginAt;
+    if (age * 1000 < this.#idleMs || !this.#held.renewalDue(grant.grantId, this.#idleMs / 2)) return;
+    // Nobody waits for it, and if it fails the next one comes in time: the record outlives the session by far.
+    this.#store.renew(grant.grantId, this.#keepMs(grant)).catch(() => undefined);
+  }
+
+  async end(grantId: string): Promise<TokenSet | undefined> {
+    const held = await this.#store.destroy(grantId);
+    this.#held.forget(grantId);
+    return held;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#flights.values());
+    await this.#refresher.settled();
+  }
+
+  /** Twice the idle time: a session that is used, however rarely, never outlives its grant. */
+  #keepMs({ expiresAt }: Grant): number {
+    return Math.max(1000, Math.round(Math.min(this.#idleMs * 2, expiresAt * 1000 - this.#clock.now())));
+  }
+
+  /** What this process holds, if the store vouched for the login a moment ago; after a logout elsewhere it no longer does. */
+  #vouchedFor(grant: Grant, resource: string): HeldToken | undefined {
+    if (this.#held.hasEnded(grant.grantId)) throw loginRequired();
+    const held = this.#held.get(grant.grantId, resource);
+    if (held === undefined) return undefined;
+    const confirmedAt = Math.max(held.confirmedAt, grant.confirmedAt);
+    return this.#clock.monotonic() - confirmedAt <= VOUCHED_FOR_MS ? held : undefined;
+  }
+
+  async #read(grant: Grant, resource: string): Promise<HeldToken> {
+    const answer = await this.#store.read(grant.grantId, resource);
+    if (answer.kind === 'ended') throw loginEnded();
+    if (answer.kind === 'gone') throw loginRequired();
+    const newest = this.#held.get(grant.grantId, resource);
+    if (newest !== undefined && newest.version > answer.version) return this.#heal(grant, resource, answer.version, newest);
+    return this.#held.remember(grant.grantId, resource, answer);
+  }
+
+  /** The store went back in time: what this process still knows is put there again, and the old version is never served. */
+  async #heal(grant: Grant, resource: string, version: number, newest: HeldToken): Promise<HeldToken> {
+    const left = newest.endsAt - this.#clock.monotonic();
+    const tokens = { version: newest.version, tokens: newest.tokens, ...(left === Infinity ? {} : { leftMs: left }) };
+    await this.#refresher.heal(this.#request(grant, { resource }, version, true), tokens);
+    newest.confirmedAt = this.#clock.monotonic();
+    return newest;
+  }
+
+  #request(grant: Grant, wish: TokenWish, version: number, wait: boolean): RefreshRequest {
+    const { grantId, provider } = grant;
+    return { grantId, provider, resource: wish.resource ?? DEFAULT_RESOURCE, scope: wish.scope, version, keepMs: this.#keepMs(grant), wait };
+  }
+
+  /** A failing early refresh is invisible: the token in hand is still good. */
+  #refreshEarly(grant: Grant, wish: TokenWish, known: HeldToken): void {
+    const now = this.#clock.monotonic();
+    if (known.refreshFrom > now || known.quietUntil > now || known.tokens.refreshToken === undefined || this.#closed) return;
+    known.quietUntil = now + EARLY_PAUSE_MS;
+    const request = this.#request(grant, wish, known.version, false);
+    this.#fly(request).then((newer) => this.#held.remember(grant.grantId, request.resource, newer), (error: unknown) => {
+      if (error instanceof CodeFlowError && error.retryAfterSeconds !== undefined) known.quietUntil = now + error.retryAfterSeconds * 1000;
+    });
+  }
+
+  #fly(request: RefreshRequest): Promise<VersionedTokens> {
+    // One that does not wait for other processes is of no use to a caller that does.
+    const key = `${request.grantId}\n${request.resource}\n${request.wait}`;
+    const running = this.#flights.get(key);
+    if (running !== undefined) return running;
+    if (this.#closed) return Promise.reject(new StoreError('ERR_CODE_FLOW_CLOSED', 'this process is shutting down and starts no refresh'));
+    const flight = this.#refresher
+      .refresh(request)
+      .finally(() => this.#flights.delete(key));
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  async #waitForRefresh(grant: Grant, wish: TokenWish, known: HeldToken, deadline: number): Promise<HeldToken> {
+    const flight = this.#fly(this.#request(grant, wish, known.version, true));
+    const newer = await within(flight, deadline - this.#clock.monotonic(), wish.signal);
+    return this.#held.remember(grant.grantId, wish.resource ?? DEFAULT_RESOURCE, newer);
+  }
+}
+
+/** Waits with a limit of its own; the flight goes on whatever becomes of this caller. */
+function within<T>(flight: Promise<T>, limitMs: number, signal: AbortSignal | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => finish(() => reject(tokenUnavailable(1000))), Math.max(0, limitMs));
+    const aborted = (): void => finish(() => reject(signal?.reason as Error));
+    const finish = (settle: () => void): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', aborted);
+      settle();
+    };
+    signal?.addEventListener('abort', aborted, { once: true });
+    flight.then(
+      (value) => finish(() => resolve(value)),
+      (error: unknown) => finish(() => reject(error as Error)), // flights reject with errors of ours alone
+    );
+  });
+}
+
+export function createTokenManager(settings: TokenManagerSettings): TokenManager {
+  return new StoreTokenManager(settings);
+}

@@ -1,0 +1,133 @@
+/** The one door for writing answers, over `node:http` alone; and what a request says about the browser that sent it. */
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { CodeFlowErrorCode } from './errors.js';
+import type { Request, Response } from './types.js';
+
+/** A page with the policies that fit it. */
+export interface Page {
+  html: string;
+  contentSecurityPolicy: string;
+  referrerPolicy: 'no-referrer' | 'same-origin';
+}
+
+/** What a program is told (RFC 9457). */
+export interface Problem {
+  status: number;
+  code: CodeFlowErrorCode;
+  detail?: string | undefined;
+  /** Where a browser can log in. */
+  login?: string | undefined;
+  retryAfterSeconds?: number | undefined;
+}
+
+/** Describe a body that is not sent any more once we answer instead of the app. */
+const bodyHeaders = ['Accept-Ranges', 'Content-Disposition', 'Content-Encoding', 'Content-Language', 'Content-Range', 'ETag', 'Last-Modified'];
+
+const nothingAllowed = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/**
+ * Sends the browser on. 303 turns every method into GET; 307 and 308 would carry a form's content along (RFC 9700 §4.12).
+ * Every writer here does nothing if another answer is already on its way.
+ * @throws TypeError if `location` is not absolute: a relative one could be read as another host
+ */
+export function redirect(res: Response, location: string | URL, status: 302 | 303 = 303): void {
+  const { href } = new URL(location);
+  send(res, status, { Location: href, 'Content-Security-Policy': nothingAllowed }, '');
+}
+
+/** Answers a program. `type` is left out, so that `title` is the status' own (RFC 9457 §4.2.1) and `code` tells more. */
+export function sendProblem(res: Response, problem: Problem): void {
+  const { status, code, detail, login, retryAfterSeconds } = problem;
+  const body = { title: STATUS_CODES[status], status, code, detail, login, correlationId: correlationId(res) };
+  const headers = { 'Content-Type': 'application/problem+json', 'Content-Security-Policy': nothingAllowed, ...retryAfter(retryAfterSeconds) };
+  send(res, status, headers, JSON.stringify(body));
+}
+
+/** Answers a person. */
+export function sendPage(res: Response, status: number, page: Page, retryAfterSeconds?: number): void {
+  const headers = {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Security-Policy': page.contentSecurityPolicy,
+    'Referrer-Policy': page.referrerPolicy,
+    ...retryAfter(retryAfterSeconds),
+  };
+  send(res, status, headers, page.html);
+}
+
+/** Answers a browser that looks ahead: it drops what has such a status, and asks again when the user does. */
+export function refusePrefetch(res: Response): void {
+  send(res, 503, { 'Content-Security-Policy': nothingAllowed }, '');
+}
+
+/** Node leaves out the body of an answer to HEAD by itself. */
+function send(res: Response, status: number, headers: Readonly<Record<string, string>>, body: string): void {
+  if (res.headersSent) return;
+  for (const name of bodyHeaders) res.removeHeader(name);
+  varyByCookie(res);
+  res.setHeader('Cache-Control', 'no-store');
+  res.setHeader('Referrer-Policy', 'no-referrer');
+  res.setHeader('X-Content-Type-Options', 'nosniff');
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  res.setHeader('Content-Length', Buffer.byteLength(body));
+  res.statusCode = status;
+  res.end(body);
+}
+
+/** RFC 9110 §10.2.3: whole seconds. */
+const retryAfter = (seconds: number | undefined): Record<string, string> =>
+  seconds === undefined || !Number.isFinite(seconds) ? {} : { 'Retry-After': String(Math.max(1, Math.ceil(seconds))) };
+
+/** Two users must never be served each other's answer by a cache in between (THREATS C13). */
+export function varyByCookie(res: Response): void {
+  const present = String(res.getHeader('Vary') ?? '');
+  const names = present.split(',').map((name) => name.trim().toLowerCase());
+  if (names.includes('*') || names.includes('cookie')) return;
+  res.setHeader('Vary', present === '' ? 'Cookie' : `${present}, Cookie`);
+}
+
+export function appendSetCookie(res: Response, value: string): void {
+  res.appendHeader('Set-Cookie', value);
+}
+
+/**
+ * Joins what a user reports with what the app logged: the app's own `X-Request-Id`, if it set one on the answer, or a new one,
+ * which is then set there for the app's log to find.
+ */
+export function correlationId(res: Response): string {
+  const given = res.getHeader('X-Request-Id');
+  if (typeof given === 'string' && /^[\w.-]{1,64}$/.test(given)) return given;
+  const id = randomUUID();
+  if (!res.headersSent) res.setHeader('X-Request-Id', id);
+  return id;
+}
+
+/** A header as text, even if it was sent twice; two values then match nothing. */
+export function header(req: Request, name: string): string | undefined {
+  const value = req.headers[name];
+  return Array.isArray(value) ? value.join(', ') : value;
+}
+
+/**
+ * Whether a person waits for a page. `fetch()` accepts every type, so that where the browser sends no Fetch Metadata only a
+ * `text/html` in so many words counts.
+ */
+export function isNavigation(req: Request): boolean {
+  const mode = header(req, 'sec-fetch-mode');
+  if (mode !== undefined) return mode === 'navigate';
+  if (header(req, 'sec-fetch-site') !== undefined || header(req, 'sec-fetch-dest') !== undefined) return false;
+  return req.method === 'GET' && namesHtml(header(req, 'accept') ?? '');
+}
+
+function namesHtml(accept: string): boolean {
+  return accept.split(',').some((range) => {
+    const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+    return type === 'text/html' && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
+  });
+}
+
+/** The browser looks ahead; nobody has asked for the page yet, and a login must not begin or end. */
+export function isPrefetch(req: Request): boolean {
+  const purpose = [header(req, 'sec-purpose'), header(req, 'purpose'), header(req, 'x-purpose'), header(req, 'x-moz')].join(' ');
+  return /prefetch|prerender|preview/i.test(purpose);
+}

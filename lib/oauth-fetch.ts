@@ -1,0 +1,157 @@
+/** `req.oauthFetch`: the fetch that carries the user's token, to the configured APIs and nowhere else. */
+import { AuthenticationRequiredError, ConfigurationError } from './errors.js';
+import type { UsableToken, TokenWish } from './grants/token-manager.js';
+import type { ResolvedApi } from './types.js';
+import { findApi } from './urls.js';
+
+type FetchInput = Parameters<typeof fetch>[0];
+
+export type OAuthFetch = typeof fetch;
+
+export interface OAuthFetchSettings {
+  apis: readonly ResolvedApi[];
+  fetch: typeof fetch;
+  /** A usable token, or a rejection: without a token there is no request. */
+  accessToken: (wish: TokenWish) => Promise<UsableToken>;
+}
+
+/** As many as the Fetch standard follows (HTTP-redirect fetch, step 5). */
+const MOST_REDIRECTS = 20;
+
+/** One request, taken apart so that it can be sent again to the same or to another place. */
+interface Outgoing {
+  readonly url: URL;
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: RequestInit['body'];
+  readonly rest: RequestInit;
+}
+
+export function createOAuthFetch({ apis, fetch, accessToken }: OAuthFetchSettings): OAuthFetch {
+  async function send(request: Outgoing, { token }: UsableToken): Promise<Response> {
+    const headers = new Headers(request.headers);
+    headers.set('authorization', `Bearer ${token}`); // RFC 6750 §2.1: in the header only, never in a URL
+    const { method, body } = request;
+    return fetch(request.url, { ...request.rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) });
+  }
+
+  async function authorized(request: Outgoing): Promise<Response> {
+    const { resource, scope } = allowed(request.url, apis);
+    const signal = request.rest.signal ?? undefined;
+    const token = await accessToken({ resource, scope, signal });
+    const response = await send(request, token);
+    if (response.status !== 401) return response;
+    const challenge = bearerChallenge(response.headers.get('www-authenticate'));
+    if (challenge.error === 'insufficient_user_authentication') throw stepUp(challenge);
+    if (!challenge.refreshable || !isReplayable(request.body)) return response;
+    await response.body?.cancel();
+    return send(request, await accessToken({ resource, scope, signal, refusedVersion: token.version }));
+  }
+
+  return async function oauthFetch(input, init) {
+    let request = outgoing(input, init);
+    for (let hops = 0; ; hops += 1) {
+      const response = await authorized(request);
+      const location = redirectTarget(response, request.url);
+      // A Request says `follow` when nobody chose: only `init` counts, so that following is always the caller's own word.
+      if (location === undefined || init?.redirect === undefined || init.redirect === 'manual') return response;
+      await response.body?.cancel();
+      if (init.redirect === 'error') throw new TypeError('oauthFetch: the API redirects, and `redirect` is `error`');
+      if (hops === MOST_REDIRECTS) throw new TypeError('oauthFetch: too many redirects');
+      request = nextHop(request, response.status, location);
+    }
+  };
+}
+
+function outgoing(input: FetchInput, init: RequestInit = {}): Outgoing {
+  const base = input instanceof Request ? input : undefined;
+  const url = new URL(input instanceof Request ? input.url : input);
+  const headers = new Headers(init.headers ?? base?.headers);
+  if (headers.has('authorization')) {
+    throw new ConfigurationError(
+      'ERR_CODE_FLOW_AUTHORIZATION_HEADER',
+      'oauthFetch sets the Authorization header itself: leave it out, or call the API with the global fetch',
+    );
+  }
+  const { method, headers: _, body, redirect: __, ...rest } = init;
+  const signal = init.signal ?? base?.signal;
+  return {
+    url,
+    method: method ?? base?.method ?? 'GET',
+    headers,
+    body: body ?? base?.body ?? undefined,
+    // A stream body needs `duplex` (Fetch standard, RequestInit); it does no harm to others.
+    rest: { ...rest, ...(signal === undefined ? {} : { signal }), duplex: 'half' },
+  };
+}
+
+function allowed(url: URL, apis: readonly ResolvedApi[]): ResolvedApi {
+  const api = findApi(url, apis);
+  if (api !== undefined) return api;
+  throw new ConfigurationError(
+    'ERR_CODE_FLOW_API_NOT_LISTED',
+    `oauthFetch sends the token only to the option \`apis\`, and ${url.origin} with this path is not among them: add its URL prefix there`,
+  );
+}
+
+/** Bodies that can be sent twice. A stream is spent after the first time. */
+function isReplayable(body: RequestInit['body']): boolean {
+  return !(body instanceof ReadableStream) && !(typeof body === 'object' && body !== null && Symbol.asyncIterator in body);
+}
+
+interface Challenge {
+  /** A new token may help: the token was refused (`invalid_token`), or the API gave no reason (RFC 6750 §3.1). */
+  readonly refreshable: boolean;
+  readonly error?: string | undefined;
+  readonly acrValues?: readonly string[] | undefined;
+  readonly maxAgeSeconds?: number | undefined;
+}
+
+const parameter = (challenge: string, name: string): string | undefined =>
+  new RegExp(`[\\s,]${name}\\s*=\\s*(?:"([^"]{0,500})"|([^\\s,"]{1,500}))`, 'i').exec(challenge)?.slice(1).find((value) => value !== undefined);
+
+/** Many APIs answer 401 without any challenge, against RFC 9110 §11.6.1; that reads like a bare one. */
+function bearerChallenge(header: string | null): Challenge {
+  if (header === null) return { refreshable: true };
+  const bearer = /(?:^|,)\s*bearer(?=[\s,]|$)/i.exec(header);
+  if (bearer === null) return { refreshable: false };
+  const challenge = header.slice(bearer.index, bearer.index + 4000);
+  const error = parameter(challenge, 'error');
+  const maxAge = Number(parameter(challenge, 'max_age'));
+  return {
+    refreshable: error === undefined || error === 'invalid_token',
+    error,
+    acrValues: parameter(challenge, 'acr_values')?.split(' '),
+    maxAgeSeconds: Number.isSafeInteger(maxAge) && maxAge >= 0 ? maxAge : undefined,
+  };
+}
+
+/** RFC 9470 §3: the API wants the user to authenticate again or better. */
+function stepUp({ acrValues, maxAgeSeconds }: Challenge): AuthenticationRequiredError {
+  return new AuthenticationRequiredError('ERR_CODE_FLOW_STEP_UP_REQUIRED', 'the API asks for a stronger or fresher login', {
+    stepUp: { ...(acrValues === undefined ? {} : { acrValues }), ...(maxAgeSeconds === undefined ? {} : { maxAgeSeconds }) },
+  });
+}
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+function redirectTarget(response: Response, base: URL): URL | undefined {
+  const location = REDIRECTS.has(response.status) ? response.headers.get('location') : null;
+  return location === null || !URL.canParse(location, base.href) ? undefined : new URL(location, base);
+}
+
+/** What describes the body, dropped with it; and what of the caller's headers may go on to another origin (THREATS F3). */
+const BODY_HEADERS = ['content-type', 'content-length', 'content-encoding', 'content-language', 'content-location'];
+const HARMLESS_HEADERS = ['accept', 'accept-language', ...BODY_HEADERS];
+
+/** Fetch standard, HTTP-redirect fetch. Whether the new place gets a token is decided anew by its URL. */
+function nextHop(request: Outgoing, status: number, location: URL): Outgoing {
+  const headers = new Headers(request.headers);
+  const toGet = (status === 303 && request.method !== 'HEAD') || ((status === 301 || status === 302) && request.method === 'POST');
+  if (!toGet && !isReplayable(request.body)) throw new TypeError('oauthFetch: a stream body cannot follow a redirect');
+  if (location.origin !== request.url.origin) {
+    for (const name of [...headers.keys()]) if (!HARMLESS_HEADERS.includes(name)) headers.delete(name);
+  }
+  if (toGet) for (const name of BODY_HEADERS) headers.delete(name);
+  return { ...request, url: location, headers, ...(toGet ? { method: 'GET', body: undefined } : {}) };
+}

@@ -1,0 +1,65 @@
+/** `baseUrl`, `routes`, `afterLogin` and `afterLogout`: where the app lives, and where we live in it. */
+import type { CodeFlowOptions, ResolvedOptions } from '../types.js';
+import { appUrl, isOnSite, isOwnRoute, type Site } from '../urls.js';
+import { type Check, type Checks, optional, readTable, refuse, show, showUrl, text } from './check.js';
+import { readUrl, refuseQuery } from './url.js';
+
+type Routes = ResolvedOptions['routes'];
+
+export const readBaseUrl: Check<URL> = (value, path) => {
+  const url = readUrl(value, path, 'the public URL of the app, such as "https://app.example.com"');
+  refuseQuery(url, path);
+  url.pathname = url.pathname.replace(/\/+$/, '');
+  if (/\/\/|;|%2f|%5c/i.test(url.pathname)) refuse(path, `must have a plain path; got ${showUrl(url.href)}`);
+  return url;
+};
+
+export const basePathOf = (baseUrl: URL): string => (baseUrl.pathname === '/' ? '' : baseUrl.pathname);
+
+/** Letters that no proxy and no router rewrites, so that one spelling is the only one. */
+const routeSyntax = /^(?:\/[A-Za-z0-9._~-]+)+\/?$/;
+
+const readRoute: Check<string> = (value, path) => {
+  if (typeof value === 'string' && routeSyntax.test(value) && new URL(value, 'http://localhost').pathname === value) return value;
+  const hint = value === '/' ? ': it would take the place of the front page' : '';
+  return refuse(path, `must be a path such as "/${path.slice(path.lastIndexOf('.') + 1)}", of letters, digits and -._~/; got ${show(value)}${hint}`);
+};
+
+const orOff =
+  (check: Check<string>): Check<string | false> =>
+  (value, path) =>
+    value === false ? false : check(value, path);
+
+const routeChecks = {
+  login: optional(orOff(readRoute), '/login'),
+  callback: optional(readRoute, '/callback'),
+  logout: optional(orOff(readRoute), '/logout'),
+} satisfies Checks<NonNullable<CodeFlowOptions['routes']>>;
+
+export const readRoutes: Check<Routes> = (value, path) => {
+  const routes = readTable(routeChecks, value ?? {}, path);
+  const seen = new Map<string, string>();
+  for (const [name, route] of Object.entries(routes)) {
+    if (route === false) continue;
+    const spelling = route.replace(/\/$/, '').toLowerCase();
+    const other = seen.get(spelling);
+    if (other !== undefined) refuse(`${path}.${name}`, `is the same path as \`${path}.${other}\`: ${show(route)}`, 'ERR_CODE_FLOW_OPTION_CONFLICT');
+    seen.set(spelling, name);
+  }
+  return routes;
+};
+
+/** A landing page: a path under `baseUrl`, as with the routes, or an absolute URL on our origin. */
+export function resolveLanding(input: string, site: Site, path: string): string {
+  const isPath = /^\/(?![/\\])/.test(input);
+  const url = isPath || URL.canParse(input) ? new URL(isPath ? appUrl(site.baseUrl, site.basePath, input) : input) : undefined;
+  if (url === undefined || !isOnSite(url, site)) {
+    return refuse(path, `must be a path that begins with one "/", or a URL on ${show(site.baseUrl.origin)}; got ${showUrl(input)}`);
+  }
+  if (isOwnRoute(url, site)) {
+    refuse(path, `must not be one of \`routes\`, which would go round in circles; got ${show(input)}`, 'ERR_CODE_FLOW_OPTION_CONFLICT');
+  }
+  return url.href;
+}
+
+export const readLanding = optional(text('a path such as "/"'), '/');

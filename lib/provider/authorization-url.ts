@@ -1,0 +1,30 @@
+/** The authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3, OpenID Connect Core §3.1.2.1). */
+import { buildAuthorizationUrl, calculatePKCECodeChallenge } from 'openid-client';
+import type { Connection } from './connection.js';
+import { PROTOCOL_PARAMETERS } from './protocol-parameters.js';
+import { toProviderError } from './provider-errors.js';
+import type { Provider } from './provider.js';
+import { asksForIdToken } from './scope.js';
+
+export async function authorizationUrl(
+  { options, configuration }: Connection,
+  request: Parameters<Provider['authorizationUrl']>[0],
+): Promise<URL> {
+  const server = await configuration();
+  const parameters = new URLSearchParams({ ...options.authorizationParams, ...request.parameters });
+  // Ours win over any request's and any option's: state, PKCE and redirect_uri are what holds the login together (THREATS A16).
+  for (const name of PROTOCOL_PARAMETERS) parameters.delete(name);
+  parameters.set('response_type', 'code');
+  parameters.set('client_id', options.clientId);
+  parameters.set('redirect_uri', request.redirectUri);
+  if (options.scope !== '') parameters.set('scope', options.scope);
+  parameters.set('state', request.state);
+  if (asksForIdToken(options.scope)) parameters.set('nonce', request.nonce);
+  parameters.set('code_challenge', await calculatePKCECodeChallenge(request.codeVerifier));
+  parameters.set('code_challenge_method', 'S256');
+  try {
+    return buildAuthorizationUrl(server, parameters);
+  } catch (error) {
+    throw toProviderError(error, options.name);
+  }
+}

@@ -1,0 +1,37 @@
+/** What every operation at one authorization server needs. */
+import type { Configuration } from 'openid-client';
+import type { Clock } from '../clock.js';
+import type { ResolvedProvider } from '../types.js';
+import { createDiscovery } from './discovery.js';
+import { configurationByHand, createRegistration } from './registration.js';
+import { createServerFetch } from './server-fetch.js';
+
+export interface ProviderDependencies {
+  readonly fetch: typeof fetch;
+  /** The whole of one operation. */
+  readonly httpTimeoutSeconds: number;
+  readonly clock: Clock;
+}
+
+export interface Connection {
+  readonly options: ResolvedProvider;
+  readonly httpTimeoutSeconds: number;
+  /** openid-client's view of server and registration. Throws ProviderError while the server cannot be found. */
+  readonly configuration: () => Promise<Configuration>;
+}
+
+/** Sends nothing: the app starts without its authorization server. Throws ConfigurationError. */
+export function connect(options: ResolvedProvider, dependencies: ProviderDependencies): Connection {
+  const { httpTimeoutSeconds, clock } = dependencies;
+  const serverFetch = createServerFetch(dependencies);
+  const registration = createRegistration(options, serverFetch);
+  return { options, httpTimeoutSeconds, configuration: finder() };
+
+  function finder(): () => Promise<Configuration> {
+    const { issuer, server } = options;
+    if (issuer !== undefined) return createDiscovery(issuer, options, registration, { serverFetch, httpTimeoutSeconds, clock });
+    if (server === undefined) throw new TypeError('A provider has either an issuer or a server.');
+    const configuration = configurationByHand(server as Parameters<typeof configurationByHand>[0], registration);
+    return () => Promise.resolve(configuration);
+  }
+}

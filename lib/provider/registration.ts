@@ -1,0 +1,79 @@
+/** Our registration at the authorization server, as openid-client wants it. */
+import {
+  Configuration,
+  allowInsecureRequests,
+  customFetch,
+  enableNonRepudiationChecks,
+  type ClientAuth,
+  type ClientMetadata,
+  type CustomFetch,
+  type ServerMetadata,
+} from 'openid-client';
+import { ConfigurationError } from '../errors.js';
+import type { ResolvedProvider } from '../types.js';
+import { createClientAuthentication } from './client-authentication.js';
+import { isMacAlgorithm } from './id-token.js';
+
+export interface Registration {
+  readonly clientId: string;
+  readonly metadata: Partial<ClientMetadata>;
+  readonly authentication: ClientAuth;
+  /** Fits openid-client's configuration to ours. */
+  prepare(configuration: Configuration): Configuration;
+}
+
+/** Throws ConfigurationError for what can never work. */
+export function createRegistration(options: ResolvedProvider, serverFetch: CustomFetch): Registration {
+  checkOptions(options);
+  return {
+    clientId: options.clientId,
+    // Registered metadata is JSON (RFC 7591 §2). The id is the option's, and no secret lies about in the metadata.
+    metadata: { ...(options.clientMetadata as Partial<ClientMetadata>), client_id: options.clientId },
+    authentication: createClientAuthentication(options),
+    prepare(configuration) {
+      configuration[customFetch] = serverFetch;
+      // serverFetch bounds the time. Without a signal of its own, openid-client sends one request for the keys however many ask.
+      configuration.timeout = undefined;
+      // Marked as deprecated by openid-client to make it stand out; `allowHttp` says: loopback, or dangerouslyAllowHttp.
+      // eslint-disable-next-line @typescript-eslint/no-deprecated
+      if (options.allowHttp) allowInsecureRequests(configuration);
+      if (macAlgorithm(options) === undefined) enableNonRepudiationChecks(configuration);
+      return configuration;
+    },
+  };
+}
+
+/** For a server that is described by hand: no discovery at all. */
+export function configurationByHand(server: ServerMetadata, registration: Registration): Configuration {
+  const { clientId, metadata, authentication } = registration;
+  return registration.prepare(new Configuration(server, clientId, metadata, authentication));
+}
+
+/** The registered algorithm, if ID Tokens are signed with the client secret. */
+export function macAlgorithm({ clientMetadata }: Pick<ResolvedProvider, 'clientMetadata'>): string | undefined {
+  const algorithm = clientMetadata['id_token_signed_response_alg'];
+  return isMacAlgorithm(algorithm) ? algorithm : undefined;
+}
+
+function checkOptions({ issuer, clientSecret, clientAuthentication, clientMetadata }: ResolvedProvider): void {
+  const algorithm = clientMetadata['id_token_signed_response_alg'];
+  if (algorithm !== undefined && (typeof algorithm !== 'string' || algorithm.toLowerCase() === 'none')) {
+    throw new ConfigurationError(
+      'ERR_CODE_FLOW_OPTION_INVALID',
+      'provider.clientMetadata.id_token_signed_response_alg must name a signature algorithm, such as "RS256". Unsigned ID Tokens are never accepted.',
+    );
+  }
+  const needsSecret = isMacAlgorithm(algorithm)
+    ? `id_token_signed_response_alg "${algorithm}"`
+    : clientAuthentication !== undefined && clientAuthentication !== 'none' && `clientAuthentication "${clientAuthentication}"`;
+  if (needsSecret !== false && clientSecret === undefined) {
+    throw new ConfigurationError('ERR_CODE_FLOW_OPTION_MISSING', `provider.clientSecret is missing: ${needsSecret} needs it.`);
+  }
+  if (issuer?.pathname.includes('/.well-known/') === true) {
+    // openid-client would take the document's word for the issuer then.
+    throw new ConfigurationError(
+      'ERR_CODE_FLOW_OPTION_INVALID',
+      `provider.issuer is "${issuer.href}", the address of a metadata document. Write the issuer itself: what stands before "/.well-known/".`,
+    );
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * One operation at the authorization server, such as redeeming a code: all its requests share one deadline, and what came back
+ * is kept here, whatever openid-client makes of it.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { TokenResponse } from '../types.js';
+import { RequestFailure, type RequestKind } from './request-failure.js';
+
+export interface ServerCall {
+  readonly operation: 'discovery' | 'login' | 'refresh' | 'revocation';
+  readonly deadline: AbortSignal;
+  /**
+   * The token endpoint's answer, from the moment it arrives. openid-client may still reject it, for its ID Token's sake, and a
+   * rotated refresh token must outlive that (THREATS E17).
+   */
+  tokens?: TokenResponse;
+}
+
+/** Tells the fetch, which openid-client calls, on whose behalf it is called. */
+const calls = new AsyncLocalStorage<ServerCall>();
+
+export function startCall(operation: ServerCall['operation'], seconds: number): ServerCall {
+  return { operation, deadline: timeout(seconds) };
+}
+
+/** Runs openid-client's part of the operation; rejects with a RequestFailure at the deadline. */
+export async function runCall<T>(call: ServerCall, work: () => Promise<T>): Promise<T> {
+  return within(call.deadline, pendingRequest(call), calls.run(call, work));
+}
+
+export function currentCall(): ServerCall {
+  const call = calls.getStore();
+  if (call === undefined) throw new Error('A request to the authorization server outside of runCall().');
+  return call;
+}
+
+export function timeout(seconds: number): AbortSignal {
+  return AbortSignal.timeout(Math.ceil(seconds * 1000));
+}
+
+/** Waits for the work until the deadline and no longer, even if the work ignores every signal. */
+export async function within<T>(deadline: AbortSignal, request: () => RequestKind, work: Promise<T>): Promise<T> {
+  let expire = (): void => undefined;
+  const expired = new Promise<never>((_resolve, reject) => {
+    expire = () => reject(new RequestFailure(request(), { kind: 'timeout' }));
+  });
+  deadline.addEventListener('abort', expire);
+  if (deadline.aborted) expire();
+  try {
+    return await Promise.race([work, expired]);
+  } finally {
+    deadline.removeEventListener('abort', expire);
+  }
+}
+
+function pendingRequest(call: ServerCall): () => RequestKind {
+  return () => {
+    if (call.operation === 'discovery' || call.operation === 'revocation') return call.operation;
+    return call.tokens === undefined ? 'token' : 'keys';
+  };
+}

@@ -1,0 +1,123 @@
+/**
+ * The fetch that openid-client gets. It bounds time and size, never follows a redirect, turns every unusable answer into a
+ * RequestFailure, and hands on only what openid-client can work with.
+ */
+import type { CustomFetch, CustomFetchOptions } from 'openid-client';
+import type { Clock } from '../clock.js';
+import { isBusy, judge, registeredError } from './refusal.js';
+import { RequestFailure, type RequestKind } from './request-failure.js';
+import { parseRetryAfter } from './retry-after.js';
+import { currentCall, timeout, within, type ServerCall } from './server-call.js';
+import { asJsonObject, parseTokenAnswer, toWire, type JsonObject } from './token-answer.js';
+
+/** No token answer, metadata document or key set comes near (THREATS J5). */
+const LONGEST_BODY_BYTES = 256 * 1024;
+
+export interface ServerFetchDependencies {
+  readonly fetch: typeof fetch;
+  readonly httpTimeoutSeconds: number;
+  readonly clock: Clock;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+export function createServerFetch({ fetch, httpTimeoutSeconds, clock }: ServerFetchDependencies): CustomFetch {
+  return async function serverFetch(url, init) {
+    const call = currentCall();
+    const kind = requestKind(call, init.method);
+    // openid-client lets all callers share one request for the keys: it must not die with the deadline of the call that began it.
+    const deadline = kind === 'keys' ? timeout(httpTimeoutSeconds) : call.deadline;
+    const answer = await send(fetch, url, init, kind, deadline);
+    if (answer.status < 200 || answer.status > 299) throw refusalOf(kind, answer, clock.now());
+    return usableResponse(kind, answer, call);
+  };
+}
+
+function requestKind(call: ServerCall, method: string): RequestKind {
+  if (call.operation === 'discovery' || call.operation === 'revocation') return call.operation;
+  return method === 'POST' ? 'token' : 'keys';
+}
+
+async function send(
+  fetch: ServerFetchDependencies['fetch'],
+  url: string,
+  init: CustomFetchOptions,
+  kind: RequestKind,
+  deadline: AbortSignal,
+): Promise<Answer> {
+  const expired = (): RequestKind => kind;
+  try {
+    // The two types differ in how they spell optional members only.
+    const request = { ...init, redirect: 'manual', signal: deadline } as RequestInit;
+    const response = await within(deadline, expired, fetch(url, request));
+    if (isRedirect(response)) throw unusable(kind, 'a redirect, which is never followed');
+    return { status: response.status, headers: response.headers, text: await readBody(response, kind, deadline) };
+  } catch (error) {
+    if (error instanceof RequestFailure) throw error;
+    // The error of a fetch is not kept: it may hold the request, and says no more than that there is no answer.
+    throw new RequestFailure(kind, { kind: deadline.aborted ? 'timeout' : 'network' });
+  }
+}
+
+function isRedirect(response: Response): boolean {
+  return response.redirected || response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400);
+}
+
+/** Counts while reading: neither a missing `Content-Length` nor compression hides the size. */
+async function readBody(response: Response, kind: RequestKind, deadline: AbortSignal): Promise<string> {
+  if (response.body === null) return '';
+  const reader = response.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+  const decoder = new TextDecoder();
+  let bytes = 0;
+  let text = '';
+  try {
+    for (;;) {
+      const chunk = await within(deadline, () => kind, reader.read());
+      if (chunk.done) return text + decoder.decode();
+      bytes += chunk.value.byteLength;
+      if (bytes > LONGEST_BODY_BYTES) throw unusable(kind, 'more than 256 KB');
+      text += decoder.decode(chunk.value, { stream: true });
+    }
+  } finally {
+    // Frees the connection; a stream that has failed already says so again here, and that is known.
+    reader.cancel().catch(() => undefined);
+  }
+}
+
+function refusalOf(kind: RequestKind, { status, headers, text }: Answer, now: number): RequestFailure {
+  const body = asJsonObject(text);
+  const error = typeof body?.['error'] === 'string' && body['error'] !== '' ? body['error'] : undefined;
+  const isPage = /\bhtml\b/i.test(headers.get('content-type') ?? '');
+  const verdict = kind === 'token' || kind === 'revocation' ? judge(status, error, isPage) : isBusy(status) ? 'unavailable' : 'unusable';
+  const retryAfterSeconds = parseRetryAfter(headers.get('retry-after') ?? undefined, now);
+  return new RequestFailure(kind, { kind: 'refusal', status, verdict, error: registeredError(error), retryAfterSeconds });
+}
+
+function usableResponse(kind: RequestKind, answer: Answer, call: ServerCall): Response {
+  // RFC 7009 §2.2: the status says it all. Some answer 204.
+  if (kind === 'revocation') return new Response('', { status: 200 });
+  const body = asJsonObject(answer.text);
+  if (body === undefined) throw unusable(kind, 'something that is no JSON object');
+  if (kind === 'keys' && !isKeySet(body)) throw unusable(kind, 'something that is no key set');
+  if (kind !== 'token') return jsonResponse(body);
+  const tokens = parseTokenAnswer(body);
+  if (typeof tokens === 'string') throw unusable(kind, tokens);
+  call.tokens = tokens;
+  return jsonResponse(toWire(tokens));
+}
+
+function isKeySet(body: JsonObject): boolean {
+  return Array.isArray(body['keys']) && body['keys'].every((key) => typeof key === 'object' && key !== null);
+}
+
+function jsonResponse(body: JsonObject): Response {
+  return new Response(JSON.stringify(body), { status: 200, headers: { 'content-type': 'application/json' } });
+}
+
+function unusable(kind: RequestKind, what: string): RequestFailure {
+  return new RequestFailure(kind, { kind: 'unusable', what });
+}

@@ -1,0 +1,101 @@
+/** `req.oauth`: who is logged in, and how to get tokens and start the flows by hand. */
+import type { LoginParameters, LoginState } from './context.js';
+import type { LoginRecord } from './session/login-record.js';
+import type { Claims } from './types.js';
+
+interface OAuthMethods {
+  /**
+   * A usable access token, refreshed if need be. Rejects with AuthenticationRequiredError without a login, ProviderError
+   * (503, with `retryAfterSeconds`) when it cannot be renewed right now, StoreError when the store cannot tell.
+   * @param wish.resource RFC 8707: the token of that API instead of the login's own.
+   */
+  getAccessToken(wish?: { resource?: string }): Promise<string>;
+  /** Answers this request with a redirect to the authorization server. */
+  login(parameters?: LoginParameters): Promise<void>;
+  /** Ends the login here, then answers with a redirect to the authorization server's logout. Rejects with StoreError if it could not be ended. */
+  logout(parameters?: { returnTo?: string }): Promise<void>;
+}
+
+/** Somebody is logged in. */
+export interface AuthenticatedOAuth extends OAuthMethods {
+  readonly isAuthenticated: true;
+  readonly claims: Claims;
+  /** `sub`: identifies the user together with the provider. */
+  readonly subject: string;
+  /** The name of the provider in the options; `default` for a single one. */
+  readonly provider: string;
+  /** Names this login, for background jobs. As good as a key to the user's tokens: never show or log it. */
+  readonly grantId: string;
+  /** When the login ends, epoch seconds. */
+  readonly expiresAt: number;
+  /** The scope granted at login, space-separated. */
+  readonly scope: string | undefined;
+}
+
+/** Nobody is logged in. */
+export interface AnonymousOAuth extends OAuthMethods {
+  readonly isAuthenticated: false;
+  readonly claims: undefined;
+  readonly subject: undefined;
+  readonly provider: undefined;
+  readonly grantId: undefined;
+  readonly expiresAt: undefined;
+  readonly scope: undefined;
+}
+
+/** `req.oauth`. Reading any of its facts throws StoreError when the store cannot tell whether somebody is logged in. */
+export type RequestOAuth = AuthenticatedOAuth | AnonymousOAuth;
+
+/** What the members do; wired by code-flow. */
+export type OAuthActions = OAuthMethods;
+
+class RequestFacts implements OAuthMethods {
+  readonly #state: LoginState;
+  readonly #actions: OAuthActions;
+
+  constructor(state: LoginState, actions: OAuthActions) {
+    this.#state = state;
+    this.#actions = actions;
+  }
+
+  get #login(): LoginRecord | undefined {
+    if (this.#state.kind === 'unknown') throw this.#state.error;
+    return this.#state.kind === 'authenticated' ? this.#state.login : undefined;
+  }
+
+  get isAuthenticated(): boolean {
+    return this.#login !== undefined;
+  }
+  get claims(): Claims | undefined {
+    return this.#login?.claims;
+  }
+  get subject(): string | undefined {
+    return this.#login?.subject;
+  }
+  get provider(): string | undefined {
+    return this.#login?.provider;
+  }
+  get grantId(): string | undefined {
+    return this.#login?.grantId;
+  }
+  get expiresAt(): number | undefined {
+    return this.#login?.expiresAt;
+  }
+  get scope(): string | undefined {
+    return this.#login?.scope;
+  }
+
+  getAccessToken(wish?: { resource?: string }): Promise<string> {
+    return this.#actions.getAccessToken(wish);
+  }
+  login(parameters?: LoginParameters): Promise<void> {
+    return this.#actions.login(parameters);
+  }
+  logout(parameters?: { returnTo?: string }): Promise<void> {
+    return this.#actions.logout(parameters);
+  }
+}
+
+export function createRequestOAuth(state: LoginState, actions: OAuthActions): RequestOAuth {
+  return new RequestFacts(state, actions) as RequestOAuth; // `isAuthenticated` tells the two shapes apart, as #login does here
+}

@@ -1,0 +1,51 @@
+/** The tokens of the login of one request: bound to that login's grant, never to the session id or the process. */
+import type { Clock } from './clock.js';
+import { AuthenticationRequiredError } from './errors.js';
+import { loginRequired } from './grants/refresh-outcomes.js';
+import type { Grant, TokenManager, TokenWish, UsableToken } from './grants/token-manager.js';
+import { DEFAULT_RESOURCE } from './grants/token-set.js';
+import type { Provider } from './provider/provider.js';
+import type { RequestSession } from './session/session-middleware.js';
+
+export interface RequestTokens {
+  accessToken: (wish: TokenWish) => Promise<UsableToken>;
+  /** `undefined`: the server never said, so it is what was requested (RFC 6749 §5.1). */
+  grantedScope: () => Promise<string | undefined>;
+}
+
+interface RequestTokensSettings {
+  tokens: TokenManager;
+  provider: Provider;
+  clock: Clock;
+}
+
+export function createRequestTokens({ tokens, provider, clock }: RequestTokensSettings, session: RequestSession): RequestTokens {
+  const { state } = session;
+  const grant: Grant | undefined =
+    state.kind === 'authenticated' ? { ...state.login, provider, confirmedAt: clock.monotonic() } : undefined;
+  if (grant !== undefined) tokens.keepAlive(grant);
+
+  function ownGrant(): Grant {
+    if (state.kind === 'unknown') throw state.error;
+    if (grant === undefined) throw loginRequired();
+    return grant;
+  }
+
+  /** A login that the authorization server has ended ends here too, at once (THREATS E10). */
+  async function endingSession<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof AuthenticationRequiredError && error.code === 'ERR_CODE_FLOW_LOGIN_ENDED') {
+        // If the store fails now, the next request finds the grant ended and tries again.
+        await session.end().catch(() => undefined);
+      }
+      throw error;
+    }
+  }
+
+  return {
+    accessToken: async (wish) => endingSession(tokens.accessToken(ownGrant(), wish)),
+    grantedScope: async () => (await endingSession(tokens.current(ownGrant()))).accessTokens[DEFAULT_RESOURCE]?.scope,
+  };
+}

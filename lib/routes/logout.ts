@@ -1,0 +1,108 @@
+/** `/logout`: the grant and the session end here first, then the refresh token is revoked, then the browser goes to the server's own logout. */
+import { AccessDeniedError, StoreError } from '../errors.js';
+import type { Events } from '../events.js';
+import type { TokenManager } from '../grants/token-manager.js';
+import type { TokenSet } from '../grants/token-set.js';
+import { isCrossOrigin } from '../guards/cross-origin.js';
+import { header, isPrefetch, redirect, refusePrefetch, sendPage } from '../http.js';
+import { logoutPage } from '../pages.js';
+import type { Provider } from '../provider/provider.js';
+import { hashId } from '../seal.js';
+import type { LoginRecord } from '../session/login-record.js';
+import type { RequestSession } from '../session/session-middleware.js';
+import type { Request, ResolvedOptions, Response } from '../types.js';
+import { appUrl, queryOf, safeReturnTo } from '../urls.js';
+
+export interface LogoutSettings {
+  options: ResolvedOptions;
+  provider: Provider;
+  tokens: TokenManager;
+  events: Events;
+}
+
+/** Answers `/logout`: `POST`, or a visit from the app's own pages; anything else gets a page with a button. */
+export async function logoutRoute(settings: LogoutSettings, req: Request, res: Response, session: RequestSession): Promise<void> {
+  if (isPrefetch(req)) return refusePrefetch(res);
+  if (req.method === 'POST') {
+    if (isCrossOrigin(req, settings.options.baseUrl)) {
+      throw new AccessDeniedError('ERR_CODE_FLOW_CROSS_ORIGIN', 'the request comes from another site');
+    }
+  } else if (!isOwnNavigation(req)) {
+    return askFirst(settings.options, req, res);
+  }
+  return logout(settings, res, session, queryOf(req).get('returnTo') ?? undefined);
+}
+
+function askFirst({ baseUrl, basePath, routes, afterLogout }: ResolvedOptions, req: Request, res: Response): void {
+  const logoutUrl = new URL(appUrl(baseUrl, basePath, routes.logout === false ? '/' : routes.logout));
+  const returnTo = queryOf(req).get('returnTo');
+  if (returnTo !== null) logoutUrl.searchParams.set('returnTo', returnTo); // checked when the form comes back
+  sendPage(res, 200, logoutPage({ logoutUrl: logoutUrl.href, stayUrl: afterLogout }));
+}
+
+/** A link in the app or the address bar; never an image, a prefetch or a foreign page (THREATS H3). */
+function isOwnNavigation(req: Request): boolean {
+  const site = header(req, 'sec-fetch-site');
+  const visited = header(req, 'sec-fetch-mode') === 'navigate' && header(req, 'sec-fetch-dest') === 'document';
+  return req.method === 'GET' && visited && (site === 'same-origin' || site === 'none');
+}
+
+/** Ends the login of this request and answers with a redirect. Rejects with StoreError, and redirects nowhere, if it could not be ended. */
+export async function logout(settings: LogoutSettings, res: Response, session: RequestSession, returnTo: string | undefined): Promise<void> {
+  const { options, tokens, events } = settings;
+  const back = safeReturnTo(returnTo, options, options.afterLogout);
+  if (session.state.kind === 'unknown') throw incomplete();
+  if (session.state.kind === 'anonymous') {
+    await endSession(session);
+    return redirect(res, back);
+  }
+  const { login } = session.state;
+  const held = await tokens.end(login.grantId).catch(rejectIncomplete);
+  // The grant is gone: whatever becomes of the session, what the grant held must not live on at the server.
+  const [ended] = await Promise.allSettled([endSession(session), revoke(settings, login, held)]);
+  if (ended.status === 'rejected') throw ended.reason;
+  events.emit('logout.completed', { provider: login.provider, grant: hashId(login.grantId) });
+  redirect(res, await landing(settings, held?.idToken, back));
+}
+
+/** Ends the grant of a login whose session is gone already: deletes its record, revokes its refresh token. */
+export async function endGrant(settings: LogoutSettings, login: LoginRecord): Promise<void> {
+  try {
+    await revoke(settings, login, await settings.tokens.end(login.grantId));
+  } catch (error) {
+    // Its session is gone, so nobody knows its id any more: the record expires unread.
+    if (!(error instanceof StoreError)) throw error;
+  }
+}
+
+/** RFC 7009. The user is signed out here already; what the server did not take back is told to whoever runs the app. */
+async function revoke({ provider, events }: LogoutSettings, login: LoginRecord, held: TokenSet | undefined): Promise<void> {
+  if (held?.refreshToken === undefined) return;
+  try {
+    await provider.revoke(held.refreshToken, 'refresh_token');
+  } catch {
+    const code = 'ERR_CODE_FLOW_PROVIDER_UNAVAILABLE';
+    events.emit('logout.revocation_failed', { provider: login.provider, grant: hashId(login.grantId), code });
+  }
+}
+
+/** Where the browser goes: the server's logout if it has one and can be reached, else back into the app. */
+async function landing({ provider, options }: LogoutSettings, idTokenHint: string | undefined, back: string): Promise<string> {
+  try {
+    const url = await provider.endSessionUrl({ idTokenHint, postLogoutRedirectUri: options.afterLogout });
+    return url?.href ?? back;
+  } catch {
+    return back; // Signed out here all the same; the server's own session is out of reach.
+  }
+}
+
+const endSession = (session: RequestSession): Promise<void> => session.end().catch(rejectIncomplete);
+
+function rejectIncomplete(error: unknown): never {
+  throw error instanceof StoreError ? incomplete() : error;
+}
+
+/** We never say that somebody is signed out who may not be (THREATS H2). */
+function incomplete(): StoreError {
+  return new StoreError('ERR_CODE_FLOW_LOGOUT_INCOMPLETE', 'the login could not be ended, because the session store does not answer: try again');
+}

@@ -1,0 +1,128 @@
+/**
+ * Sessions at rest: connect-redis over keys that are hashed and values that are sealed, both with the session id.
+ *
+ * A new session is written only if its key is free, a known one only if its key is still there: a session that was
+ * destroyed meanwhile stays destroyed, however late a slow request saves it.
+ */
+import { RedisStore } from 'connect-redis';
+import type { SessionData } from 'express-session';
+import type { Clock } from '../clock.js';
+import { ConfigurationError } from '../errors.js';
+import { hashId, isNewerFormat } from '../seal.js';
+import type { Sealer } from '../seal.js';
+import { isLoginRecord } from './login-record.js';
+import type { LoginRecord } from './login-record.js';
+import type { SessionKeys } from './session-keys.js';
+
+/** What is stored under one session id. The app's data and the login are apart: writing one cannot touch the other. */
+export interface SessionContent {
+  readonly login?: LoginRecord;
+  /** express-session's own serialisation of `req.session`, `cookie` included. */
+  readonly data: Readonly<Record<string, unknown>>;
+  /** Epoch seconds; the session ends then, whatever happens. */
+  readonly expiresAt: number;
+}
+
+export interface SealedSessionStore {
+  /** Also renews the idle time. `undefined`: no such session, or it has ended. */
+  read(sessionId: string): Promise<SessionContent | undefined>;
+  create(sessionId: string, content: SessionContent): Promise<void>;
+  /** Writes nothing when the session is gone. */
+  update(sessionId: string, content: SessionContent): Promise<void>;
+  destroy(sessionId: string): Promise<void>;
+}
+
+const PREFIX = 'ecf:s:';
+
+/** What connect-redis carries for us: a value that is sealed already. */
+interface Carried {
+  readonly sealed: string;
+  readonly ttlSeconds: number;
+}
+
+const carry = (content: Carried): SessionData => content as unknown as SessionData; // connect-redis only hands it to ttl and serializer
+const carried = (session: SessionData): Carried => session as unknown as Carried;
+
+/** connect-redis with ioredis' argument order, `SET key value EX ttl`, which 9 and later no longer speak. */
+function connectRedis(keys: SessionKeys, idleTimeoutSeconds: number, condition: 'NX' | 'XX'): RedisStore {
+  return new RedisStore({
+    prefix: PREFIX,
+    ttl: (session) => carried(session).ttlSeconds,
+    serializer: {
+      stringify: (session) => carried(session).sealed,
+      parse: (sealed) => carry({ sealed, ttlSeconds: idleTimeoutSeconds }),
+    },
+    client: {
+      get: (key: string) => keys.getAndRenew(key, idleTimeoutSeconds),
+      del: ([key]: readonly [string]) => keys.delete(key),
+      set: (key: string, value: string, ex: unknown, ttl: unknown) => {
+        if (ex !== 'EX' || typeof ttl !== 'number') throw incompatible();
+        return keys.set(key, value, ttl, condition);
+      },
+    },
+  });
+}
+
+function incompatible(): ConfigurationError {
+  return new ConfigurationError(
+    'ERR_CODE_FLOW_REDIS_INCOMPATIBLE',
+    'the installed connect-redis does not speak to ioredis (9 and later speak to node-redis only): install connect-redis 8.1',
+  );
+}
+
+/** Finds the wrong connect-redis at start-up: one round trip through it over keys that only record. */
+export function checkConnectRedis(): void {
+  let written: string | undefined;
+  const recorder: SessionKeys = {
+    getAndRenew: () => Promise.resolve(undefined),
+    set: (_key, value) => {
+      written = value;
+      return Promise.resolve(true);
+    },
+    delete: () => Promise.resolve(),
+  };
+  // connect-redis calls its client before its first await, so the outcome is known when set() returns.
+  connectRedis(recorder, 1, 'NX').set('probe', carry({ sealed: 'probe', ttlSeconds: 1 })).catch(() => undefined);
+  if (written !== 'probe') throw incompatible();
+}
+
+function parseContent(text: string): SessionContent | undefined {
+  const { login, data, expiresAt } = JSON.parse(text) as Partial<SessionContent>; // Authentic: we wrote it. Its shape is checked all the same.
+  if (typeof data !== 'object' || typeof expiresAt !== 'number') return undefined;
+  if (login === undefined) return { data, expiresAt };
+  return isLoginRecord(login) ? { login, data, expiresAt } : undefined;
+}
+
+export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, clock: Clock, idleTimeoutSeconds: number): SealedSessionStore {
+  const created = connectRedis(keys, idleTimeoutSeconds, 'NX');
+  const known = connectRedis(keys, idleTimeoutSeconds, 'XX');
+  const now = (): number => Math.floor(clock.now() / 1000);
+
+  function sealed(sessionId: string, content: SessionContent): SessionData {
+    const ttlSeconds = Math.max(1, Math.min(idleTimeoutSeconds, content.expiresAt - now()));
+    return carry({ sealed: sealer.seal('session', sessionId, JSON.stringify(content)), ttlSeconds });
+  }
+
+  return {
+    async read(sessionId) {
+      const key = hashId(sessionId);
+      const stored = (await known.get(key)) as SessionData | null; // connect-redis types its answers as any
+      if (stored === null) return undefined;
+      const text = sealer.open('session', sessionId, carried(stored).sealed);
+      const content = text === undefined ? undefined : parseContent(text);
+      if (content !== undefined && content.expiresAt > now()) return content;
+      // Unreadable or over: it would never be of use again, unless a newer release wrote it (THREATS C16).
+      if (!isNewerFormat(carried(stored).sealed)) await known.destroy(key);
+      return undefined;
+    },
+    async create(sessionId, content) {
+      await created.set(hashId(sessionId), sealed(sessionId, content));
+    },
+    async update(sessionId, content) {
+      await known.set(hashId(sessionId), sealed(sessionId, content));
+    },
+    async destroy(sessionId) {
+      await known.destroy(hashId(sessionId));
+    },
+  };
+}

@@ -1,0 +1,48 @@
+/** The session cookie, in express-session's own format: `s:<session id>.<HMAC-SHA256>`. */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { readCookies, writeCookie } from '../cookies.js';
+import type { CookieFlags } from '../cookies.js';
+
+export interface SessionCookie {
+  readonly name: string;
+  readonly flags: CookieFlags;
+  /** The session id that the browser holds; `undefined` when there is none, its signature is wrong, or two cookies disagree. */
+  read(cookieHeader: string | undefined): string | undefined;
+  /** The Set-Cookie value for this session id. */
+  write(sessionId: string): string;
+  /** The Set-Cookie value that deletes the cookie. */
+  clear(): string;
+}
+
+const signature = (sessionId: string, key: string): string =>
+  createHmac('sha256', key).update(sessionId).digest('base64').replace(/=+$/, '');
+
+function equal(a: string, b: string): boolean {
+  const left = Buffer.from(a);
+  const right = Buffer.from(b);
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
+function verify(value: string, keys: readonly string[]): string | undefined {
+  const dot = value.lastIndexOf('.');
+  if (!value.startsWith('s:') || dot < 3) return undefined;
+  const sessionId = value.slice(2, dot);
+  const given = value.slice(dot + 1);
+  return keys.some((key) => equal(signature(sessionId, key), given)) ? sessionId : undefined;
+}
+
+/** The first key signs, all of them verify. */
+export function createSessionCookie(name: string, flags: CookieFlags, keys: readonly [string, ...string[]]): SessionCookie {
+  return {
+    name,
+    flags,
+    read(cookieHeader) {
+      if (cookieHeader?.includes(`${name}=`) !== true) return undefined;
+      const values = readCookies(cookieHeader).filter((cookie) => cookie.name === name);
+      // Two of the same name: one of them may be an attacker's, set from a sibling domain. Neither is believed (THREATS C14).
+      return values.length === 1 && values[0] !== undefined ? verify(values[0].value, keys) : undefined;
+    },
+    write: (sessionId) => writeCookie(name, `s:${sessionId}.${signature(sessionId, keys[0])}`, flags),
+    clear: () => writeCookie(name, '', flags, 0),
+  };
+}

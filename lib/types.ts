@@ -1,0 +1,173 @@
+/** The shapes that more than one layer speaks of. No code. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Cluster, Redis } from 'ioredis';
+
+/** What is known about the user: the validated ID Token's claims (OpenID Connect Core §5.1). */
+export interface Claims {
+  /** The user's id at this authorization server. Only the pair of issuer and `sub` identifies a person, never an email address. */
+  sub: string;
+  name?: string;
+  email?: string;
+  [claim: string]: unknown;
+}
+
+/** How the app authenticates at the token endpoint (OpenID Connect Core §9). */
+export type ClientAuthenticationMethod = 'client_secret_basic' | 'client_secret_post' | 'none';
+
+/** An authorization server's metadata, as in RFC 8414 §2. */
+export interface ServerMetadata {
+  issuer: string;
+  authorization_endpoint: string;
+  token_endpoint: string;
+  jwks_uri?: string;
+  revocation_endpoint?: string;
+  end_session_endpoint?: string;
+  [metadata: string]: unknown;
+}
+
+interface ProviderBase {
+  /** The app's id at the authorization server. */
+  clientId: string;
+  /** The app's secret there. Left out: a public client, which PKCE alone protects. */
+  clientSecret?: string | undefined;
+  /** Default: what the server's metadata allows, `client_secret_basic` first; `none` without a secret. */
+  clientAuthentication?: ClientAuthenticationMethod | undefined;
+  /** Space-separated (RFC 6749 §3.3). Default `openid profile email`. Add `offline_access` where the server gives refresh tokens only for it. */
+  scope?: string | undefined;
+  /** Sent with every authorization request. Protocol parameters (`state`, `redirect_uri`, …) are refused. */
+  authorizationParams?: Readonly<Record<string, string>> | undefined;
+  /** Further registered client metadata, RFC 7591 §2 names, such as `id_token_signed_response_alg`. */
+  clientMetadata?: Readonly<Record<string, unknown>> | undefined;
+  /** Allows plain http for an authorization server off this machine. For closed test networks. Default `false`. */
+  dangerouslyAllowHttp?: boolean | undefined;
+}
+
+/** The authorization server and our registration there: found by `issuer` (discovery) or described by hand in `server`. */
+export type ProviderOptions =
+  | (ProviderBase & { issuer: string; server?: undefined })
+  | (ProviderBase & { server: ServerMetadata; issuer?: undefined });
+
+/** One API that may receive the user's token. */
+export interface ApiOptions {
+  /** Same origin and path prefix; `http:` on loopback only. */
+  url: string;
+  /** RFC 8707 resource indicator: this API gets an access token of its own. */
+  resource?: string | undefined;
+  /** Asked for when the resource's token is requested. Default: what was granted at login. */
+  scope?: string | undefined;
+}
+
+/** `codeFlow(options)`. */
+export interface CodeFlowOptions {
+  /** The authorization server and our registration there. */
+  provider: ProviderOptions;
+  /**
+   * The app's public URL, with path prefix if any. Every URL that is sent out is built from it, never from `Host` or
+   * `X-Forwarded-*`. `https:` here is what makes cookies `Secure`, also behind a TLS-terminating proxy.
+   */
+  baseUrl: string;
+  /** At least 32 characters each. The first seals and signs, all open and verify: put a new one in front to rotate. */
+  secret: string | readonly string[] | undefined;
+  /** An ioredis `Redis` or `Cluster`, or a URL. Left out: memory, for one process, refused in production. */
+  redis?: Redis | Cluster | string | undefined;
+  /** The only places that get a token. Default none: `req.oauthFetch` then refuses every URL. */
+  apis?: readonly (string | ApiOptions)[] | undefined;
+  session?: SessionOptions | undefined;
+  /** Paths under `baseUrl`; `false` switches one off. */
+  routes?: { login?: string | false | undefined; callback?: string | undefined; logout?: string | false | undefined } | undefined;
+  /** Where to go after a login that asked for no return path. Default `/`. */
+  afterLogin?: string | undefined;
+  /** Where to go after a logout that asked for no return path. Default `/`. */
+  afterLogout?: string | undefined;
+  /** Which query parameters of the login route are passed on. Default `login_hint`, `ui_locales`, `prompt`, `acr_values`, `max_age`. */
+  loginParams?: readonly string[] | undefined;
+  /** The whole of one call to the authorization server, in seconds. Default 5. */
+  httpTimeoutSeconds?: number | undefined;
+  /** One Redis operation, in seconds. Default 0.5. */
+  redisTimeoutSeconds?: number | undefined;
+  /** Used for the authorization server and the APIs. Default: the global `fetch`. */
+  fetch?: typeof fetch | undefined;
+}
+
+/** The session and its cookie. */
+export interface SessionOptions {
+  /** Default `__Host-session`; `__Secure-session` when `baseUrl` has a path; `session` when it is `http:`. */
+  cookieName?: string | undefined;
+  /** Default `lax`. */
+  sameSite?: 'lax' | 'strict' | undefined;
+  /** A login ends after this time without a request. Default 28,800 (8 h). */
+  idleTimeoutSeconds?: number | undefined;
+  /** A login ends after this time, whatever happens. Default 604,800 (7 d). */
+  absoluteTimeoutSeconds?: number | undefined;
+  /** The names of `req.session` properties that survive a login. Default none. */
+  keep?: readonly string[] | undefined;
+}
+
+/** Options after checking: complete, frozen, never questioned again. */
+export interface ResolvedOptions {
+  readonly provider: ResolvedProvider;
+  /** Without a trailing slash in its path. */
+  readonly baseUrl: URL;
+  /** `''` or a path that starts with and does not end in a slash. */
+  readonly basePath: string;
+  readonly secrets: readonly string[];
+  readonly redis: Redis | Cluster | string | undefined;
+  readonly apis: readonly ResolvedApi[];
+  readonly session: {
+    readonly cookieName: string;
+    readonly sameSite: 'lax' | 'strict';
+    readonly secure: boolean;
+    readonly idleTimeoutSeconds: number;
+    readonly absoluteTimeoutSeconds: number;
+    readonly keep: readonly string[];
+  };
+  readonly routes: { readonly login: string | false; readonly callback: string; readonly logout: string | false };
+  /** Absolute, on our origin. */
+  readonly afterLogin: string;
+  /** Absolute, on our origin. */
+  readonly afterLogout: string;
+  readonly loginParams: readonly string[];
+  readonly httpTimeoutSeconds: number;
+  readonly redisTimeoutSeconds: number;
+  readonly fetch: typeof fetch;
+}
+
+export interface ResolvedProvider {
+  /** The key under which logins remember it. */
+  readonly name: string;
+  readonly issuer: URL | undefined;
+  readonly server: ServerMetadata | undefined;
+  readonly clientId: string;
+  readonly clientSecret: string | undefined;
+  readonly clientAuthentication: ClientAuthenticationMethod | undefined;
+  readonly scope: string;
+  readonly authorizationParams: Readonly<Record<string, string>>;
+  readonly clientMetadata: Readonly<Record<string, unknown>>;
+  /** Plain http is fine: the server is on loopback, or the user insists. */
+  readonly allowHttp: boolean;
+}
+
+export interface ResolvedApi {
+  readonly url: URL;
+  readonly resource: string | undefined;
+  readonly scope: string | undefined;
+}
+
+/** What a token endpoint answered, checked and in camelCase. */
+export interface TokenResponse {
+  accessToken: string;
+  /** Seconds from the answer on; absent: the server did not say (RFC 6749 §5.1). */
+  expiresInSeconds?: number;
+  refreshToken?: string;
+  idToken?: string;
+  /** The validated claims of `idToken`. */
+  claims?: Claims;
+  /** Absent: as requested (RFC 6749 §5.1). The empty string means none. */
+  scope?: string;
+}
+
+/** Express, Connect and plain `node:http` alike. */
+export type Request = IncomingMessage & { originalUrl?: string | undefined };
+export type Response = ServerResponse;
+export type Next = (error?: unknown) => void;
+export type Middleware = (req: Request, res: Response, next: Next) => void;

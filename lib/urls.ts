@@ -1,0 +1,133 @@
+/** Where a request is for, where a browser may be sent, and where a token may go. Pure. */
+import type { Request, ResolvedApi, ResolvedOptions } from './types.js';
+
+/** Where the app lives, and our routes in it. */
+export type Site = Pick<ResolvedOptions, 'baseUrl' | 'basePath' | 'routes'>;
+type Routes = ResolvedOptions['routes'];
+export type RouteName = keyof Routes;
+
+const longestReturnPath = 2048;
+
+/** Control characters, backslashes and halves of surrogate pairs: no page has them in its address, many attacks do. */
+const suspicious = /[\p{Cc}\p{Cs}\\]/u;
+
+/** This machine: what is sent there crosses no network (RFC 8252 §8.3, RFC 6761 §6.3). */
+export function isLoopback(url: URL): boolean {
+  const host = url.hostname;
+  return host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
+
+/** The public URL of a path in the app. */
+export function appUrl(baseUrl: URL, basePath: string, path: string): string {
+  return new URL(`${baseUrl.origin}${basePath}${path}`).href;
+}
+
+/**
+ * The one rule for every address that comes from outside: parse it as browsers do, compare the origin, and hand on the parser's
+ * own spelling, never the input (THREATS B1 to B7). Relative paths start at `baseUrl`. Never throws.
+ */
+export function safeReturnTo(input: string | undefined, site: Site, fallback: string): string {
+  if (typeof input !== 'string' || input === '' || input.length > longestReturnPath || suspicious.test(input)) return fallback;
+  const base = appUrl(site.baseUrl, site.basePath, '/');
+  if (!URL.canParse(input, base)) return fallback;
+
+  const url = new URL(input, base);
+  if (!isOnSite(url, site) || isOwnRoute(url, site) || url.href.length > longestReturnPath) return fallback;
+  return url.href;
+}
+
+/** The protocol is compared too: the origin of a `blob:` URL is that of the page that made it. */
+export function isOnSite(url: URL, site: Site): boolean {
+  const { origin, protocol } = site.baseUrl;
+  return url.origin === origin && url.protocol === protocol && url.username === '' && url.password === '';
+}
+
+/** Our own routes in any spelling that a proxy or router might take for them: returning there would go round in circles. */
+export function isOwnRoute(url: URL, site: Site): boolean {
+  const path = plainPath(url.pathname);
+  if (path === undefined) return true; // what cannot be read cannot be ruled out
+  return Object.values(site.routes).some((route) => route !== false && plainPath(`${site.basePath}${route}`) === path);
+}
+
+/** Without escapes, path parameters, doubled slashes, dot segments, a last slash and capitals. `undefined`: not to be read. */
+function plainPath(pathname: string): string | undefined {
+  const decoded = /%(?![0-9a-f]{2})/i.test(pathname) ? undefined : decodeFully(pathname);
+  if (decoded === undefined) return undefined;
+  const plain: string[] = [];
+  for (const segment of segmentsOf(pathnameOf(decoded))) {
+    if (segment === '..') plain.pop();
+    else if (segment !== '' && segment !== '.') plain.push(segment.toLowerCase());
+  }
+  return plain.join('/');
+}
+
+/**
+ * As anybody on the way could decode it, several times over. ASCII is all that can make a dot, a slash or a route.
+ * `undefined`: escaped so often that it hides something.
+ */
+function decodeFully(text: string): string | undefined {
+  let decoded = text;
+  for (let round = 0; round < 5; round++) {
+    const next = decoded.replaceAll(/%([0-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+    if (next === decoded) return decoded;
+    decoded = next;
+  }
+  return undefined;
+}
+
+/** Some servers read `\` as `/`, and cut off `;parameters` (RFC 3986 §3.3). */
+const segmentsOf = (path: string): string[] => path.split(/[/\\]/).map((segment) => segment.replace(/;.*$/s, ''));
+
+/**
+ * Path and query of the page that was asked for, as it came. `undefined`: the request target is not a plain path; Node hands on
+ * `//evil`, `/\evil` and `http://evil/` as they are (THREATS B4).
+ */
+export function requestPath(req: Request): string | undefined {
+  const target = req.originalUrl ?? req.url ?? '';
+  return /^\/(?![/\\])/.test(target) ? target : undefined;
+}
+
+/** The public URL of the page that was asked for; `fallback` if it cannot be gone back to. */
+export function returnPathOf(req: Request, options: Site & Pick<ResolvedOptions, 'afterLogin'>): string {
+  const target = requestPath(req);
+  if (target === undefined) return options.afterLogin;
+  const { origin } = options.baseUrl;
+  const path = isUnder(pathnameOf(target), options.basePath) ? target : `${options.basePath}${target}`;
+  return safeReturnTo(`${origin}${path}`, options, options.afterLogin);
+}
+
+const pathnameOf = (target: string): string => target.replace(/[?#].*$/s, '');
+const isUnder = (path: string, prefix: string): boolean => path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`);
+
+/**
+ * Which of our routes the request is for. `url` has lost what the app is mounted under and what a proxy took away;
+ * `originalUrl` still has it where nothing was taken away.
+ */
+export function matchRoute(req: Request, basePath: string, routes: Routes): RouteName | undefined {
+  const path = pathnameOf(req.url ?? '');
+  const publicPath = pathnameOf(req.originalUrl ?? req.url ?? '');
+  const names: readonly RouteName[] = ['login', 'callback', 'logout'];
+  return names.find((name) => routes[name] !== false && (path === routes[name] || publicPath === `${basePath}${routes[name]}`));
+}
+
+/** The API that `url` belongs to: same origin, under its path, the longest one first. `undefined`: no token goes there. */
+export function findApi(url: URL, apis: readonly ResolvedApi[]): ResolvedApi | undefined {
+  if (url.username !== '' || url.password !== '' || climbs(url.pathname)) return undefined;
+  const path = url.pathname.endsWith('/') ? url.pathname : `${url.pathname}/`;
+  return apis
+    .filter((api) => api.url.origin === url.origin && api.url.protocol === url.protocol && path.startsWith(api.url.pathname))
+    .reduce<ResolvedApi | undefined>((best, api) => (best && best.url.pathname.length >= api.url.pathname.length ? best : api), undefined);
+}
+
+/** `..%2f`, `%252e%252e/` and `..;/` are names to the URL parser, and the way out of the prefix to some servers. */
+function climbs(pathname: string): boolean {
+  const decoded = decodeFully(pathname);
+  return decoded === undefined || segmentsOf(decoded).includes('..');
+}
+
+/** The query as it came, before any body or query parser of the app touched it. */
+export function queryOf(req: Request): URLSearchParams {
+  const url = req.url ?? '';
+  const mark = url.indexOf('?');
+  return new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
+}
