@@ -1,0 +1,246 @@
+/** The grant's atomic steps, the same suite for both stores. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { systemClock } from '../../lib/clock.js';
+import { createEvents } from '../../lib/events.js';
+import type { Attempt, Commit, GrantStore } from '../../lib/grants/grant-store.js';
+import { createMemoryGrantStore } from '../../lib/grants/memory-grant-store.js';
+import { createRedisGrantStore } from '../../lib/grants/redis-grant-store.js';
+import type { TokenSet } from '../../lib/grants/token-set.js';
+import { connectRedis } from '../../lib/redis-connection.js';
+import type { RedisConnection } from '../../lib/redis-connection.js';
+import { createSealer, hashId, randomId } from '../../lib/seal.js';
+import { startRedis } from '../support/redis-server.js';
+import type { RedisServer } from '../support/redis-server.js';
+
+const first: TokenSet = { accessTokens: { '': { token: 'at-1', lifetimeSeconds: 60 } }, refreshToken: 'rt-1' };
+const second: TokenSet = { accessTokens: { '': { token: 'at-2', lifetimeSeconds: 60 } }, refreshToken: 'rt-2' };
+const hour = 3_600_000;
+
+const attemptOn = (grantId: string, version = 1, owner: string = randomUUID()): Attempt => ({ grantId, resource: '', owner, version });
+const commitOf = (tokens: TokenSet, newVersion: number, more: Partial<Commit> = {}): Commit => ({
+  tokens,
+  newVersion,
+  leftMs: 60_000,
+  backOffMs: 0,
+  keepMs: hour,
+  ...more,
+});
+
+let redis: RedisServer;
+let connection: RedisConnection;
+const sealer = createSealer(['a secret for tests only, of more than enough length']);
+
+beforeAll(async () => {
+  redis = await startRedis();
+  connection = connectRedis(redis.url, 2, createEvents());
+});
+afterAll(async () => {
+  await connection.close();
+  await redis.stop();
+});
+
+describe.each([
+  ['memory', () => createMemoryGrantStore(systemClock)],
+  ['Redis', () => createRedisGrantStore(connection, sealer)],
+])('a grant in %s', (_name, open: () => GrantStore) => {
+  async function created(): Promise<{ store: GrantStore; grantId: string }> {
+    const store = open();
+    const grantId = randomId();
+    await store.create(grantId, first, 60_000, hour);
+    return { store, grantId };
+  }
+
+  it('is read as it was created, with its remaining time', async () => {
+    const { store, grantId } = await created();
+    const answer = await store.read(grantId, '');
+    expect(answer).toMatchObject({ kind: 'alive', version: 1, tokens: first });
+    expect(answer).toHaveProperty('leftMs', expect.any(Number));
+    const { leftMs } = answer as { leftMs: number };
+    expect(leftMs).toBeGreaterThan(50_000);
+    expect(leftMs).toBeLessThanOrEqual(60_000);
+  });
+
+  it('has no remaining time when the server named none, or for another resource', async () => {
+    const store = open();
+    const grantId = randomId();
+    await store.create(grantId, first, undefined, hour);
+    expect(await store.read(grantId, '')).not.toHaveProperty('leftMs');
+    expect(await store.read(grantId, 'https://api.example')).not.toHaveProperty('leftMs');
+  });
+
+  it('is gone when it was never created, was destroyed, or its time is over', async () => {
+    const { store, grantId } = await created();
+    expect(await store.read(randomId(), '')).toEqual({ kind: 'gone' });
+    expect(await store.destroy(grantId)).toEqual(first);
+    expect(await store.read(grantId, '')).toEqual({ kind: 'gone' });
+    expect(await store.destroy(grantId)).toBeUndefined();
+    await store.create(grantId, first, 60_000, 1);
+    while ((await store.read(grantId, '')).kind !== 'gone') await systemClock.sleep(2);
+  });
+
+  it('E2: grants the lock for the version that is current, and tells of a newer one instead', async () => {
+    const { store, grantId } = await created();
+    const attempt = attemptOn(grantId);
+    expect(await store.acquire(attempt, 10_000)).toMatchObject({ kind: 'acquired', version: 1, tokens: first, takeover: false, failures: 0 });
+    await store.commit(attempt, commitOf(second, 2));
+    expect(await store.acquire(attemptOn(grantId, 1), 10_000)).toMatchObject({ kind: 'newer', version: 2, tokens: second });
+    expect(await store.acquire(attemptOn(grantId, 2), 10_000)).toMatchObject({ kind: 'acquired', version: 2 });
+  });
+
+  it('E1: has one lock, which its owner may ask for again', async () => {
+    const { store, grantId } = await created();
+    const mine = attemptOn(grantId);
+    expect((await store.acquire(mine, 10_000)).kind).toBe('acquired');
+    expect(await store.acquire(mine, 10_000)).toMatchObject({ kind: 'acquired', takeover: false });
+    expect(await store.acquire(attemptOn(grantId), 10_000)).toMatchObject({ kind: 'busy' });
+  });
+
+  it('lets somebody else take over when the lease has run out', async () => {
+    const { store, grantId } = await created();
+    await store.acquire(attemptOn(grantId), 20);
+    const other = attemptOn(grantId);
+    let answer = await store.acquire(other, 10_000);
+    while (answer.kind === 'busy') answer = await store.acquire(other, 10_000);
+    expect(answer).toMatchObject({ kind: 'acquired', takeover: true });
+  });
+
+  it('E5: keeps the first commit of a version; the second learns the first one\'s tokens', async () => {
+    const { store, grantId } = await created();
+    const [winner, loser] = [attemptOn(grantId), attemptOn(grantId)];
+    expect(await store.commit(winner, commitOf(second, 2))).toEqual({ kind: 'committed', version: 2 });
+    expect(await store.commit(loser, commitOf(first, 2))).toMatchObject({ kind: 'stale', version: 2, tokens: second });
+    expect(await store.read(grantId, '')).toMatchObject({ version: 2, tokens: second });
+  });
+
+  it('E6: takes a commit twice without writing twice', async () => {
+    const { store, grantId } = await created();
+    const attempt = attemptOn(grantId);
+    await store.commit(attempt, commitOf(second, 2));
+    expect(await store.commit(attempt, commitOf(second, 2))).toEqual({ kind: 'committed', version: 2 });
+    expect(await store.read(grantId, '')).toMatchObject({ version: 2 });
+  });
+
+  it('C7, E19: commits nothing after a logout', async () => {
+    const { store, grantId } = await created();
+    const attempt = attemptOn(grantId);
+    await store.acquire(attempt, 10_000);
+    await store.destroy(grantId);
+    expect(await store.commit(attempt, commitOf(second, 2))).toEqual({ kind: 'gone' });
+    expect(await store.fail(attempt, 'failed', 1000)).toEqual({ kind: 'gone' });
+    expect(await store.read(grantId, '')).toEqual({ kind: 'gone' });
+  });
+
+  it('keeps the access token\'s end when told to', async () => {
+    const { store, grantId } = await created();
+    await store.commit(attemptOn(grantId), commitOf({ ...first, refreshToken: 'rt-2' }, 2, { leftMs: 'keep', backOffMs: 5000 }));
+    const answer = await store.read(grantId, '');
+    expect(answer).toMatchObject({ version: 2, tokens: { refreshToken: 'rt-2' } });
+    expect((answer as { leftMs: number }).leftMs).toBeGreaterThan(0);
+    expect(await store.acquire(attemptOn(grantId, 2), 10_000)).toMatchObject({ kind: 'backing off' });
+  });
+
+  it('keeps the ends of other resources apart', async () => {
+    const { store, grantId } = await created();
+    const attempt = { ...attemptOn(grantId), resource: 'https://api.example' };
+    await store.commit(attempt, commitOf(second, 2, { leftMs: 5000 }));
+    expect((await store.read(grantId, '')) as { leftMs: number }).toHaveProperty('leftMs', expect.any(Number));
+    expect(((await store.read(grantId, '')) as { leftMs: number }).leftMs).toBeGreaterThan(50_000);
+    expect(((await store.read(grantId, 'https://api.example')) as { leftMs: number }).leftMs).toBeLessThanOrEqual(5000);
+  });
+
+  it('E11: backs off after a failure, counts failures, and forgets them after a success', async () => {
+    const { store, grantId } = await created();
+    const attempt = attemptOn(grantId);
+    await store.acquire(attempt, 10_000);
+    expect(await store.fail(attempt, 'failed', 20)).toEqual({ kind: 'recorded' });
+    const retry = attemptOn(grantId);
+    let answer = await store.acquire(retry, 10_000);
+    expect(answer.kind).toBe('backing off');
+    while (answer.kind === 'backing off') answer = await store.acquire(retry, 10_000);
+    expect(answer).toMatchObject({ kind: 'acquired', failures: 1 });
+    await store.commit(retry, commitOf(second, 2));
+    expect(await store.acquire(attemptOn(grantId, 2), 10_000)).toMatchObject({ kind: 'acquired', failures: 0 });
+  });
+
+  it('E10: ends at a refusal, keeps no token, and says so to everybody', async () => {
+    const { store, grantId } = await created();
+    const attempt = attemptOn(grantId);
+    await store.acquire(attempt, 10_000);
+    expect(await store.fail(attempt, 'refused', 1000)).toEqual({ kind: 'ended' });
+    expect(await store.read(grantId, '')).toEqual({ kind: 'ended' });
+    expect(await store.acquire(attemptOn(grantId), 10_000)).toEqual({ kind: 'ended' });
+    expect(await store.commit(attempt, commitOf(second, 2))).toEqual({ kind: 'gone' });
+    expect(await store.destroy(grantId)).toBeUndefined();
+  });
+
+  it('E9: ends nothing when the refused version is no longer the current one', async () => {
+    const { store, grantId } = await created();
+    const slow = attemptOn(grantId);
+    await store.acquire(slow, 10_000);
+    await store.commit(attemptOn(grantId), commitOf(second, 2));
+    expect(await store.fail(slow, 'refused', 1000)).toMatchObject({ kind: 'newer', version: 2, tokens: second });
+    expect(await store.read(grantId, '')).toMatchObject({ kind: 'alive' });
+  });
+
+  it('E8: ends at a doubtful refusal only when it comes again for the same version', async () => {
+    const { store, grantId } = await created();
+    const once = attemptOn(grantId);
+    await store.acquire(once, 10_000);
+    expect(await store.fail(once, 'doubtful', 1)).toEqual({ kind: 'recorded' });
+    const again = attemptOn(grantId);
+    while ((await store.acquire(again, 10_000)).kind === 'backing off');
+    expect(await store.fail(again, 'doubtful', 1)).toEqual({ kind: 'ended' });
+  });
+
+  it('lets only the holder of the lock report a failure', async () => {
+    const { store, grantId } = await created();
+    await store.acquire(attemptOn(grantId), 10_000);
+    expect(await store.fail(attemptOn(grantId), 'refused', 1000)).toEqual({ kind: 'lost' });
+    expect(await store.read(grantId, '')).toMatchObject({ kind: 'alive' });
+  });
+});
+
+describe('a grant in Redis', () => {
+  it('I2, C20: shows neither its id nor a token', async () => {
+    const store = createRedisGrantStore(connection, sealer);
+    const grantId = randomId();
+    await store.create(grantId, first, 60_000, hour);
+    const client = redis.client();
+    const key = `ecf:g:{${hashId(grantId)}}`;
+    const dump = JSON.stringify(await client.hgetall(key));
+    expect(dump).toContain('ct');
+    for (const secret of [grantId, 'at-1', 'rt-1']) {
+      expect(dump).not.toContain(secret);
+      expect(key).not.toContain(secret);
+    }
+  });
+
+  it('C20: two users\' sealed tokens swapped are refused', async () => {
+    const store = createRedisGrantStore(connection, sealer);
+    const [alice, bob] = [randomId(), randomId()];
+    await store.create(alice, first, 60_000, hour);
+    await store.create(bob, second, 60_000, hour);
+    const client = redis.client();
+    const keys = [alice, bob].map((id) => `ecf:g:{${hashId(id)}}`) as [string, string];
+    const sealed = await Promise.all(keys.map((key) => client.hget(key, 'ct')));
+    await client.hset(keys[0], 'ct', sealed[1] ?? '');
+    expect(await store.read(alice, '')).toEqual({ kind: 'gone' });
+  });
+
+  it('NOSCRIPT: works on after the script cache was flushed', async () => {
+    const store = createRedisGrantStore(connection, sealer);
+    const grantId = randomId();
+    await store.create(grantId, first, 60_000, hour);
+    await redis.client().script('FLUSH');
+    expect(await store.read(grantId, '')).toMatchObject({ kind: 'alive', tokens: first });
+  });
+
+  it('C19: is created once only', async () => {
+    const store = createRedisGrantStore(connection, sealer);
+    const grantId = randomId();
+    await store.create(grantId, first, 60_000, hour);
+    await expect(store.create(grantId, second, 60_000, hour)).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_STORE_UNAVAILABLE' });
+    expect(await store.read(grantId, '')).toMatchObject({ tokens: first });
+  });
+});

@@ -1,0 +1,40 @@
+/** Options that contradict each other do not compile. `npm run typecheck` is the test: an error that is expected and missing fails it. */
+import { codeFlow } from 'express-code-flow';
+
+const provider = { issuer: 'https://id.example.com', clientId: 'web' };
+const server = {
+  issuer: 'https://id.example.com',
+  authorization_endpoint: 'https://id.example.com/authorize',
+  token_endpoint: 'https://id.example.com/token',
+};
+const baseUrl = 'https://app.example.com';
+const secret = process.env['SESSION_SECRET'];
+
+codeFlow({ provider, baseUrl, secret });
+codeFlow({ provider: { server, clientId: 'web' }, baseUrl, secret: ['first', 'second'] });
+codeFlow({ provider, baseUrl, secret, routes: { login: false, logout: false }, session: { sameSite: 'strict' } });
+codeFlow({ provider, baseUrl, secret, apis: ['https://api.example.com/', { url: 'https://b.example.com/', resource: 'urn:b' }] });
+
+// @ts-expect-error -- the server is found by its issuer or described by hand, never both
+codeFlow({ provider: { ...provider, server }, baseUrl, secret });
+
+// @ts-expect-error -- a provider needs one of both
+codeFlow({ provider: { clientId: 'web' }, baseUrl, secret });
+
+// @ts-expect-error -- the app's id at the server cannot be guessed
+codeFlow({ provider: { issuer: 'https://id.example.com' }, baseUrl, secret });
+
+// @ts-expect-error -- no secret, no seal: a forgotten line must not compile, an unset variable fails at start-up
+codeFlow({ provider, baseUrl });
+
+// @ts-expect-error -- URLs that are sent out are built from it
+codeFlow({ provider, secret });
+
+// @ts-expect-error -- a misspelt option
+codeFlow({ provider, baseUrl, secret, baseURL: baseUrl });
+
+// @ts-expect-error -- SameSite=None would send the session with every cross-site request
+codeFlow({ provider, baseUrl, secret, session: { sameSite: 'none' } });
+
+// @ts-expect-error -- a login that cannot come back is none
+codeFlow({ provider, baseUrl, secret, routes: { callback: false } });

@@ -1,0 +1,173 @@
+/** The layers and doors that CONTRIBUTING describes, read from the sources themselves. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from '@jest/globals';
+import ts from 'typescript';
+
+const libDirectory = fileURLToPath(new URL('../../lib/', import.meta.url));
+
+/** From the ground up. A file imports from its own layer and from lower ones. */
+const layers: readonly RegExp[] = [
+  /^(clock|context|cookies|errors|events|http|options|pages|redis-connection|seal|types|urls)\.ts$|^options\//,
+  /^provider\//,
+  /^session\//,
+  /^grants\//,
+  /^(oauth-fetch|request-oauth|request-tokens)\.ts$/,
+  /^(routes|guards)\//,
+  /^code-flow\.ts$/,
+  /^index\.ts$/,
+];
+
+/** Types that look up: the ground floor names what a request carries, without knowing how it comes about. */
+const typesThatLookUp = ['context.ts -> session/login-record.ts'];
+
+/** Each package and each kind of act has one place. */
+const packageDoors: Record<string, RegExp> = {
+  'openid-client': /^provider\//,
+  oauth4webapi: /^provider\//,
+  'express-session': /^session\//,
+  'connect-redis': /^session\//,
+  ioredis: /^redis-connection\.ts$/,
+};
+
+interface Import {
+  from: string;
+  to: string;
+  typeOnly: boolean;
+}
+
+interface SourceFile {
+  name: string;
+  imports: Import[];
+  /** Every `object.property` and `object.method` in the code, comments and strings left out. */
+  members: { object: string; property: string }[];
+}
+
+function isTypeOnly(node: ts.ImportDeclaration | ts.ExportDeclaration): boolean {
+  if (ts.isExportDeclaration(node)) return node.isTypeOnly;
+  const clause = node.importClause;
+  if (clause === undefined) return false;
+  if (clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return true;
+  const named = clause.namedBindings;
+  return clause.name === undefined && named !== undefined && ts.isNamedImports(named) && named.elements.every((element) => element.isTypeOnly);
+}
+
+function resolveSpecifier(from: string, specifier: string): string {
+  return specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier).replace(/\.js$/, '.ts') : specifier;
+}
+
+function readSource(name: string): SourceFile {
+  const tree = ts.createSourceFile(name, readFileSync(join(libDirectory, name), 'utf8'), ts.ScriptTarget.ES2023, true);
+  const file: SourceFile = { name, imports: [], members: [] };
+  const add = (specifier: ts.Node | undefined, typeOnly: boolean) => {
+    if (specifier === undefined || !ts.isStringLiteral(specifier)) return;
+    file.imports.push({ from: name, to: resolveSpecifier(name, specifier.text), typeOnly });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) add(node.moduleSpecifier, isTypeOnly(node));
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) add(node.arguments[0], false);
+    else if (ts.isPropertyAccessExpression(node)) file.members.push({ object: node.expression.getText(), property: node.name.text });
+    node.forEachChild(visit);
+  };
+  visit(tree);
+  return file;
+}
+
+const files = readdirSync(libDirectory, { recursive: true, encoding: 'utf8' })
+  .map((path) => path.replaceAll('\\', '/'))
+  .filter((path) => path.endsWith('.ts'))
+  .map(readSource);
+const fileNames = new Set(files.map(({ name }) => name));
+const imports = files.flatMap((file) => file.imports);
+const ownImports = imports.filter(({ to }) => to.endsWith('.ts'));
+
+/** -1: none. */
+const layerOf = (name: string): number => layers.findIndex((pattern) => pattern.test(name));
+const looksUp = ({ from, to }: Import): boolean => layerOf(to) > layerOf(from);
+const arrow = ({ from, to }: Import): string => `${from} -> ${to}`;
+
+/** The first circle of imports that carry values, as a path. */
+function findCycle(): string[] {
+  const done = new Set<string>();
+  const follow = (name: string, path: string[]): string[] => {
+    if (path.includes(name)) return [...path.slice(path.indexOf(name)), name];
+    if (done.has(name)) return [];
+    for (const { to } of ownImports.filter(({ from, typeOnly }) => from === name && !typeOnly)) {
+      const cycle = follow(to, [...path, name]);
+      if (cycle.length > 0) return cycle;
+    }
+    done.add(name);
+    return [];
+  };
+  for (const { name } of files) {
+    const cycle = follow(name, []);
+    if (cycle.length > 0) return cycle;
+  }
+  return [];
+}
+
+/** Where such a member is touched outside its door, as `file: object.property`. */
+function touched(outside: RegExp, isTouch: (member: { object: string; property: string }) => boolean): string[] {
+  return files
+    .filter(({ name }) => !outside.test(name))
+    .flatMap(({ name, members }) => members.filter(isTouch).map(({ object, property }) => `${name}: ${object}.${property}`));
+}
+
+describe('the layers', () => {
+  it('every file has its layer', () => {
+    expect([...fileNames].filter((name) => layerOf(name) === -1)).toEqual([]);
+  });
+
+  it('every import names a file that exists', () => {
+    expect(ownImports.filter(({ to }) => !fileNames.has(to)).map(arrow)).toEqual([]);
+  });
+
+  it('no file imports from a higher layer', () => {
+    expect(ownImports.filter((entry) => !entry.typeOnly && looksUp(entry)).map(arrow)).toEqual([]);
+  });
+
+  it('types look up only where that is agreed', () => {
+    expect([...new Set(ownImports.filter((entry) => entry.typeOnly && looksUp(entry)).map(arrow))].sort()).toEqual(typesThatLookUp);
+  });
+
+  it('no circle of imports', () => {
+    expect(findCycle()).toEqual([]);
+  });
+});
+
+describe('one door each', () => {
+  it.each(Object.entries(packageDoors))('%s', (packageName, door) => {
+    const importers = imports.filter(({ to, typeOnly }) => !typeOnly && (to === packageName || to.startsWith(`${packageName}/`)));
+    expect(importers.filter(({ from }) => !door.test(from)).map(arrow)).toEqual([]);
+  });
+
+  it('answers are written in http.ts', () => {
+    const writers = ['end', 'write', 'writeHead', 'setHeader', 'appendHeader', 'statusCode', 'removeHeader'];
+    const isResponse = (object: string) => /(^|\.)(res|response)$/.test(object);
+    expect(touched(/^http\.ts$/, ({ object, property }) => writers.includes(property) && isResponse(object))).toEqual([]);
+  });
+
+  it('req.session is touched in session/', () => {
+    expect(touched(/^session\//, ({ object, property }) => property === 'session' && /(^|\.)req(uest)?$/.test(object))).toEqual([]);
+  });
+
+  it('time is asked for in clock.ts', () => {
+    expect(touched(/^clock\.ts$/, ({ object, property }) => property === 'now' && ['Date', 'performance'].includes(object))).toEqual([]);
+  });
+
+  it('the environment is read in options', () => {
+    expect(touched(/^options/, ({ object, property }) => object === 'process' && property === 'env')).toEqual([]);
+  });
+});
+
+describe('the dependencies', () => {
+  it('package.json names the packages that are loaded, and no others', () => {
+    const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    const named = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+    const loaded = imports.map(({ to }) => to).filter((to) => !to.endsWith('.ts') && !to.startsWith('node:'));
+    // The types of express-session live in a package of their own.
+    expect([...new Set(loaded)].sort()).toEqual(named.filter((name) => !name.startsWith('@types/')).sort());
+  });
+});
