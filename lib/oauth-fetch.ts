@@ -107,8 +107,10 @@ interface Challenge {
   readonly maxAgeSeconds?: number | undefined;
 }
 
-const parameter = (challenge: string, name: string): string | undefined =>
-  new RegExp(`[\\s,]${name}\\s*=\\s*(?:"([^"]{0,500})"|([^\\s,"]{1,500}))`, 'i').exec(challenge)?.slice(1).find((value) => value !== undefined);
+function parameter(challenge: string, name: string): string | undefined {
+  const found = new RegExp(`[\\s,]${name}\\s*=\\s*(?:"([^"]{0,500})"|([^\\s,"]{1,500}))`, 'i').exec(challenge);
+  return found?.[1] ?? found?.[2];
+}
 
 /** Many APIs answer 401 without any challenge, against RFC 9110 §11.6.1; that reads like a bare one. */
 function bearerChallenge(header: string | null): Challenge {

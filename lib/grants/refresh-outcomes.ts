@@ -1,12 +1,10 @@
 /** What a caller is told when there is no token, and how long the next attempt has to wait. */
+import { backOffMilliseconds } from '../back-off.js';
 import { AuthenticationRequiredError, ProviderError } from '../errors.js';
 
-const MOST_BACK_OFF_MS = 30_000;
-
-/** 1, 2, 4 … 30 s, give or take 20 %; never earlier than the server asked for. */
+/** Growing with failures in a row; never earlier than the server asked for. */
 export function backOffMs(failures: number, retryAfterSeconds: number | undefined): number {
-  const growing = Math.min(1000 * 2 ** Math.min(failures, 10), MOST_BACK_OFF_MS) * (0.8 + Math.random() * 0.4);
-  return Math.round(Math.max(growing, (retryAfterSeconds ?? 0) * 1000));
+  return Math.round(Math.max(backOffMilliseconds(failures + 1), (retryAfterSeconds ?? 0) * 1000));
 }
 
 /** The authorization server refused the refresh token for good. */

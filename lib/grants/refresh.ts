@@ -7,25 +7,14 @@ import type { Clock } from '../clock.js';
 import { StoreError } from '../errors.js';
 import type { CodeFlowErrorCode } from '../errors.js';
 import type { CodeFlowEvents, Events } from '../events.js';
-import type { Provider, RefreshOutcome } from '../provider/provider.js';
+import type { RefreshOutcome } from '../provider/provider.js';
 import { hashId } from '../seal.js';
 import type { TokenResponse } from '../types.js';
 import type { AcquireAnswer, Attempt, Commit, Failure, GrantStore, VersionedTokens } from './grant-store.js';
 import { backOffMs, loginEnded, loginRequired, tokenUnavailable } from './refresh-outcomes.js';
+import { attemptOf, namesAnother } from './refresh-request.js';
+import type { RefreshRequest } from './refresh-request.js';
 import { DEFAULT_RESOURCE, nextTokenSet, withRefreshToken } from './token-set.js';
-
-/** What is to be refreshed, and from which version on. */
-export interface RefreshRequest {
-  readonly grantId: string;
-  readonly provider: Provider;
-  readonly resource: string;
-  readonly scope: string | undefined;
-  /** The version that is too old. */
-  readonly version: number;
-  readonly keepMs: number;
-  /** Whether to wait while another process refreshes; a refresh in the background need not. */
-  readonly wait: boolean;
-}
 
 export interface Refresher {
   /** A newer version than `request.version`. Rejects with AuthenticationRequiredError, ProviderError or StoreError. */
@@ -134,18 +123,23 @@ class StoreRefresher implements Refresher {
     });
     switch (outcome.kind) {
       case 'tokens':
-        return this.#keep(held, outcome.tokens, sentAt);
+        return namesAnother(outcome.tokens, request) ? this.#endForeign(held, outcome.tokens.refreshToken) : this.#keep(held, outcome.tokens, sentAt);
       case 'unverified':
         return this.#keepUnverified(held, outcome);
       case 'foreign':
-        this.#revoke(request, outcome.refreshToken);
-        this.#tell('refresh.subject_mismatch', request, attempt.version);
-        return this.#giveUp(held, 'refused', undefined, 'ERR_CODE_FLOW_SUBJECT_MISMATCH');
+        return this.#endForeign(held, outcome.refreshToken);
       case 'refused':
         return this.#giveUp(held, outcome.certain ? 'refused' : 'doubtful', undefined, 'ERR_CODE_FLOW_LOGIN_ENDED');
       case 'failed':
         return this.#giveUp(held, 'failed', outcome.error.retryAfterSeconds, outcome.error.code);
     }
+  }
+
+  /** Somebody else's tokens: nothing of them is kept, and the login ends loudly (THREATS D4). */
+  #endForeign(held: HeldLock, refreshToken: string | undefined): Promise<VersionedTokens> {
+    this.#revoke(held.request, refreshToken);
+    this.#tell('refresh.subject_mismatch', held.request, held.attempt.version);
+    return this.#giveUp(held, 'refused', undefined, 'ERR_CODE_FLOW_SUBJECT_MISMATCH');
   }
 
   async #keep(held: HeldLock, answer: TokenResponse, sentAt: number): Promise<VersionedTokens> {
@@ -242,8 +236,6 @@ class StoreRefresher implements Refresher {
 }
 
 export const createRefresher = (settings: RefresherSettings): Refresher => new StoreRefresher(settings);
-
-const attemptOf = ({ grantId, resource, version }: RefreshRequest, owner: string): Attempt => ({ grantId, resource, owner, version });
 
 function versioned(version: number, { tokens, leftMs }: Commit): VersionedTokens {
   return { version, tokens, ...(typeof leftMs === 'number' ? { leftMs } : {}) };

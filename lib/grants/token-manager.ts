@@ -11,8 +11,9 @@ import type { GrantStore, VersionedTokens } from './grant-store.js';
 import { createHeldTokens } from './held-tokens.js';
 import type { HeldToken, HeldTokens } from './held-tokens.js';
 import { createRefresher } from './refresh.js';
-import type { Refresher, RefreshRequest } from './refresh.js';
+import type { Refresher } from './refresh.js';
 import { loginEnded, loginRequired, tokenUnavailable } from './refresh-outcomes.js';
+import type { RefreshRequest } from './refresh-request.js';
 import { DEFAULT_RESOURCE, nextTokenSet } from './token-set.js';
 import type { AccessToken, TokenSet } from './token-set.js';
 
@@ -20,6 +21,8 @@ import type { AccessToken, TokenSet } from './token-set.js';
 export interface Grant {
   readonly grantId: string;
   readonly provider: Provider;
+  /** Whose login it is: a refreshed ID Token must name nobody else. */
+  readonly subject: string | undefined;
   /** The end of the login, epoch seconds. */
   readonly expiresAt: number;
   /** Epoch seconds. */
@@ -175,8 +178,8 @@ class StoreTokenManager implements TokenManager {
   }
 
   #request(grant: Grant, wish: TokenWish, version: number, wait: boolean): RefreshRequest {
-    const { grantId, provider } = grant;
-    return { grantId, provider, resource: wish.resource ?? DEFAULT_RESOURCE, scope: wish.scope, version, keepMs: this.#keepMs(grant), wait };
+    const { grantId, provider, subject } = grant;
+    return { grantId, provider, subject, resource: wish.resource ?? DEFAULT_RESOURCE, scope: wish.scope, version, keepMs: this.#keepMs(grant), wait };
   }
 
   /** A failing early refresh is invisible: the token in hand is still good. */
@@ -211,21 +214,22 @@ class StoreTokenManager implements TokenManager {
 }
 
 /** Waits with a limit of its own; the flight goes on whatever becomes of this caller. */
-function within<T>(flight: Promise<T>, limitMs: number, signal: AbortSignal | undefined): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => finish(() => reject(tokenUnavailable(1000))), Math.max(0, limitMs));
-    const aborted = (): void => finish(() => reject(signal?.reason as Error));
-    const finish = (settle: () => void): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', aborted);
-      settle();
-    };
-    signal?.addEventListener('abort', aborted, { once: true });
-    flight.then(
-      (value) => finish(() => resolve(value)),
-      (error: unknown) => finish(() => reject(error as Error)), // flights reject with errors of ours alone
-    );
-  });
+async function within<T>(flight: Promise<T>, limitMs: number, signal: AbortSignal | undefined): Promise<T> {
+  let stop = (): void => undefined;
+  const stopped = new Promise<void>((resolve) => (stop = resolve));
+  const timer = setTimeout(stop, Math.max(0, limitMs));
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([flight, stopped.then(() => rejectWaiting(signal))]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+function rejectWaiting(signal: AbortSignal | undefined): never {
+  signal?.throwIfAborted();
+  throw tokenUnavailable(1000);
 }
 
 export function createTokenManager(settings: TokenManagerSettings): TokenManager {

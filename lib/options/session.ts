@@ -31,7 +31,7 @@ export const sessionChecks = {
 } satisfies Checks<SessionOptions>;
 
 /** What `session` says by itself; `resolveSession` adds what `baseUrl` decides. */
-export const readSession = (value: unknown, path: string) => readTable(sessionChecks, value ?? {}, path);
+export const readSession = (value: unknown, path: string) => readTable(sessionChecks, value === undefined ? {} : value, path);
 
 export function resolveSession(session: ReturnType<typeof readSession>, baseUrl: URL, basePath: string): ResolvedOptions['session'] {
   const secure = baseUrl.protocol === 'https:';

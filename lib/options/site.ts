@@ -37,7 +37,7 @@ const routeChecks = {
 } satisfies Checks<NonNullable<CodeFlowOptions['routes']>>;
 
 export const readRoutes: Check<Routes> = (value, path) => {
-  const routes = readTable(routeChecks, value ?? {}, path);
+  const routes = readTable(routeChecks, value === undefined ? {} : value, path);
   const seen = new Map<string, string>();
   for (const [name, route] of Object.entries(routes)) {
     if (route === false) continue;

@@ -1,7 +1,7 @@
 /** The authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3, OpenID Connect Core §3.1.2.1). */
 import { buildAuthorizationUrl, calculatePKCECodeChallenge } from 'openid-client';
 import type { Connection } from './connection.js';
-import { PROTOCOL_PARAMETERS } from './protocol-parameters.js';
+import { PROTOCOL_PARAMETERS } from '../protocol-parameters.js';
 import { toProviderError } from './provider-errors.js';
 import type { Provider } from './provider.js';
 import { asksForIdToken } from './scope.js';
@@ -13,7 +13,7 @@ export async function authorizationUrl(
   const server = await configuration();
   const parameters = new URLSearchParams({ ...options.authorizationParams, ...request.parameters });
   // Ours win over any request's and any option's: state, PKCE and redirect_uri are what holds the login together (THREATS A16).
-  for (const name of PROTOCOL_PARAMETERS) parameters.delete(name);
+  for (const name of PROTOCOL_PARAMETERS.keys()) parameters.delete(name);
   parameters.set('response_type', 'code');
   parameters.set('client_id', options.clientId);
   parameters.set('redirect_uri', request.redirectUri);

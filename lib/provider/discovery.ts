@@ -3,7 +3,7 @@ import { allowInsecureRequests, customFetch, discovery, type Configuration, type
 import type { Clock } from '../clock.js';
 import { ProviderError } from '../errors.js';
 import type { ResolvedProvider } from '../types.js';
-import { backOffMilliseconds } from './back-off.js';
+import { backOffMilliseconds } from '../back-off.js';
 import { metadataProblem } from './metadata.js';
 import { translateDiscoveryError } from './provider-errors.js';
 import type { Registration } from './registration.js';

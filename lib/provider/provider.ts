@@ -7,8 +7,6 @@ import { connect, type ProviderDependencies } from './connection.js';
 import { endSessionUrl, revoke } from './logout.js';
 import { refresh } from './refresh.js';
 
-export { PROTOCOL_PARAMETERS } from './protocol-parameters.js';
-
 /** What a callback must match (RFC 6749 §10.12, RFC 7636 §4.6, OpenID Connect Core §3.1.3.7). */
 export interface CodeChecks {
   state: string;

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { backOffMilliseconds } from '../../../lib/provider/back-off.js';
+import { backOffMilliseconds } from '../../lib/back-off.js';
 
 it('doubles from 1 s and stops at 30 s', () => {
   const middle = (): number => 0.5;

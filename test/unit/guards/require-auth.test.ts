@@ -1,0 +1,250 @@
+/** Who gets past `requireAuth()`, and with which error the others are turned away. */
+import { createServer, type RequestListener } from 'node:http';
+import { describe, expect, it, jest } from '@jest/globals';
+import connect from 'connect';
+import express from 'express';
+import express4 from 'express4';
+import supertest from 'supertest';
+import { setContext, type RequestContext } from '../../../lib/context.js';
+import { AccessDeniedError, AuthenticationRequiredError, ConfigurationError, ProviderError, StoreError } from '../../../lib/errors.js';
+import { requireAuth, type RequireAuthOptions } from '../../../lib/guards/require-auth.js';
+import type { Middleware, Next, Request, Response } from '../../../lib/types.js';
+import { contextWith, epochSeconds, exchange, loginOf } from './support.js';
+
+/** What the three frameworks have in common. */
+type Server = RequestListener & { use(handler: Middleware | ((error: Error, req: Request, res: Response, next: Next) => void)): unknown };
+
+const down = new StoreError('ERR_CODE_FLOW_STORE_UNAVAILABLE', 'down');
+const anonymous = contextWith({ kind: 'anonymous' });
+const alice = contextWith(loginOf());
+
+/** What the guard gives to `next`, which it calls exactly once. */
+async function verdict(guard: Middleware, context?: RequestContext): Promise<unknown> {
+  const { req, res } = exchange();
+  if (context !== undefined) setContext(req, context);
+  const given: unknown[][] = [];
+  await new Promise<void>((resolve) => {
+    guard(req, res, (...values) => {
+      given.push(values);
+      resolve();
+    });
+  });
+  await new Promise(setImmediate); // a second call would come within this turn
+  expect(given).toHaveLength(1);
+  return given[0]?.[0];
+}
+
+const passes = async (options: RequireAuthOptions, context = alice) => expect(await verdict(requireAuth(options), context)).toBeUndefined();
+
+async function refuses(options: RequireAuthOptions, code: string, context = alice): Promise<unknown> {
+  const error = await verdict(requireAuth(options), context);
+  expect(error).toMatchObject({ code });
+  return error;
+}
+
+describe('three answers', () => {
+  it('somebody is logged in: the handler runs, with no call to the store or the authorization server', () => passes({}));
+
+  it('nobody is: a login is needed', async () => {
+    expect(await refuses({}, 'ERR_CODE_FLOW_LOGIN_REQUIRED', anonymous)).toBeInstanceOf(AuthenticationRequiredError);
+  });
+
+  it('the store cannot tell: its error, never "nobody" (THREATS G3)', async () => {
+    expect(await verdict(requireAuth(), contextWith({ kind: 'unknown', error: down }))).toBe(down);
+  });
+
+  it('codeFlow() did not run: closed, and said so (THREATS G4)', async () => {
+    const error = await verdict(requireAuth());
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect(error).toMatchObject({ code: 'ERR_CODE_FLOW_NOT_MOUNTED' });
+  });
+
+  it.each(['OPTIONS', 'HEAD', 'POST', 'TRACE'])('%s is decided alike (THREATS G8)', async (method) => {
+    const { req, res } = exchange(method);
+    setContext(req, anonymous);
+    const next = jest.fn();
+    requireAuth()(req, res, next);
+    expect(next).toHaveBeenCalledWith(expect.objectContaining({ code: 'ERR_CODE_FLOW_LOGIN_REQUIRED' }));
+  });
+
+  it('no requirement opens the route to somebody who is not logged in', async () => {
+    for (const options of [{ scope: 'openid' }, { acr: 'gold' }, { maxAgeSeconds: 60 }, { claims: () => true }, { token: true }]) {
+      await refuses(options, 'ERR_CODE_FLOW_LOGIN_REQUIRED', anonymous);
+      await refuses(options, 'ERR_CODE_FLOW_STORE_UNAVAILABLE', contextWith({ kind: 'unknown', error: down }));
+    }
+  });
+});
+
+describe('claims', () => {
+  it('exactly true passes', () => passes({ claims: ({ sub }) => sub === 'alice' }));
+
+  it.each<[string, unknown]>([
+    ['false', false],
+    ['undefined', undefined],
+    ['1', 1],
+    ['a string', 'true'],
+    ['an object', {}],
+    ['a promise of true', Promise.resolve(true)],
+    ['a promise that fails', Promise.reject(new Error('later'))],
+  ])('%s denies', async (_, result) => {
+    expect(await refuses({ claims: () => result as boolean }, 'ERR_CODE_FLOW_CLAIMS_REFUSED')).toBeInstanceOf(AccessDeniedError);
+  });
+
+  it('a predicate that throws denies, with its error', async () => {
+    const bug = new TypeError('claims.groups is undefined');
+    expect(await verdict(requireAuth({ claims: () => { throw bug; } }), alice)).toBe(bug);
+  });
+
+  it.each([undefined, null, false, 'route', 'router', 0])('throwing %p denies too: next() would take it for a way through', async (thrown) => {
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- that is the point
+    await refuses({ claims: () => { throw thrown; } }, 'ERR_CODE_FLOW_CLAIMS_REFUSED');
+  });
+});
+
+describe('scope', () => {
+  const granted = (scope: string | undefined) => contextWith(loginOf(), { grantedScope: () => Promise.resolve(scope) });
+
+  it.each<[string | string[], string | undefined]>([
+    ['orders:read', 'openid orders:read'],
+    [['openid', 'orders:read'], 'orders:read openid email'],
+    ['openid orders:read', 'orders:read openid'],
+    ['orders:read', undefined], // as requested (RFC 6749 §5.1)
+  ])('%j passes when "%s" was granted', (scope, given) => passes({ scope }, granted(given)));
+
+  it.each<[string | string[], string | undefined]>([
+    ['orders:write', 'openid orders:read'],
+    [['openid', 'orders:write'], 'openid orders:read'],
+    ['orders', 'orders:read'],
+    ['Orders:read', 'orders:read'],
+    ['openid', ''], // none: CVE-2022-31690
+    ['orders:write', undefined], // was not even requested
+  ])('%j is denied when "%s" was granted (THREATS D10)', async (scope, given) => {
+    expect(await refuses({ scope }, 'ERR_CODE_FLOW_SCOPE_MISSING', granted(given))).toBeInstanceOf(AccessDeniedError);
+  });
+
+  it('a store that cannot tell what was granted is an error, not a denial', async () => {
+    await refuses({ scope: 'openid' }, 'ERR_CODE_FLOW_STORE_UNAVAILABLE', contextWith(loginOf(), { grantedScope: () => Promise.reject(down) }));
+  });
+});
+
+describe('step-up', () => {
+  const required = 'ERR_CODE_FLOW_STEP_UP_REQUIRED';
+  const now = epochSeconds();
+
+  it('one of several classes is enough', () => passes({ acr: ['gold', 'silver'] }, contextWith(loginOf({ acr: 'silver' }))));
+
+  it.each<[Record<string, unknown>]>([[{}], [{ acr: 'bronze' }], [{ acr: ['gold'] }], [{ acr: 'GOLD' }]])('claims %j are not strong enough', async (claims) => {
+    const error = await refuses({ acr: ['gold', 'silver'] }, required, contextWith(loginOf(claims)));
+    expect(error).toHaveProperty('status', 401);
+    expect(error).toHaveProperty('stepUp', { acrValues: ['gold', 'silver'] });
+  });
+
+  it.each<[string, Record<string, unknown>, number]>([
+    ['auth_time', { auth_time: now - 100 }, now - 5000],
+    ['the login, without auth_time', {}, now - 100],
+    ['the login, with an auth_time that is no number', { auth_time: String(now) }, now - 100],
+  ])('the age counts from %s', async (_, claims, loginAt) => {
+    const context = contextWith(loginOf(claims, { loginAt }));
+    await passes({ maxAgeSeconds: 200 }, context);
+    const error = await refuses({ maxAgeSeconds: 90 }, required, context);
+    expect(error).toMatchObject({ stepUp: { maxAgeSeconds: 90 } });
+  });
+
+  it('a fresh login does not make up for an old authentication', async () => {
+    await refuses({ maxAgeSeconds: 90 }, required, contextWith(loginOf({ auth_time: now - 100 }, { loginAt: now })));
+  });
+
+  it('asks for everything at once', async () => {
+    const error = await refuses({ acr: 'gold', maxAgeSeconds: 900 }, required);
+    expect(error).toMatchObject({ stepUp: { acrValues: ['gold'], maxAgeSeconds: 900 } });
+  });
+
+  it('who lacks a right is not asked to log in again', async () => {
+    await refuses({ acr: 'gold', claims: () => false }, 'ERR_CODE_FLOW_CLAIMS_REFUSED');
+  });
+});
+
+describe('token', () => {
+  it('waits for a usable access token', async () => {
+    const ensureAccessToken = jest.fn(() => Promise.resolve());
+    await passes({ token: true }, contextWith(loginOf(), { ensureAccessToken }));
+    expect(ensureAccessToken).toHaveBeenCalledTimes(1);
+  });
+
+  it('is not asked for when it is off, or when the request is denied anyway', async () => {
+    const ensureAccessToken = jest.fn(() => Promise.resolve());
+    const context = contextWith(loginOf(), { ensureAccessToken, grantedScope: () => Promise.resolve('') });
+    await passes({ token: false }, context);
+    await refuses({ token: true, claims: () => false }, 'ERR_CODE_FLOW_CLAIMS_REFUSED', context);
+    await refuses({ token: true, scope: 'openid' }, 'ERR_CODE_FLOW_SCOPE_MISSING', context);
+    expect(ensureAccessToken).not.toHaveBeenCalled();
+  });
+
+  it('passes on why there is none', async () => {
+    const error = new ProviderError('ERR_CODE_FLOW_TOKEN_UNAVAILABLE', 503, 'later', { retryAfterSeconds: 30 });
+    expect(await verdict(requireAuth({ token: true }), contextWith(loginOf(), { ensureAccessToken: () => Promise.reject(error) }))).toBe(error);
+  });
+
+  it('a rejection without an error does not let the request through', async () => {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- that is the point
+    const context = contextWith(loginOf(), { ensureAccessToken: () => Promise.reject(undefined) });
+    expect(await verdict(requireAuth({ token: true }), context)).toBeInstanceOf(Error);
+  });
+});
+
+describe('options are checked when the guard is made', () => {
+  it.each<[Record<string, unknown>, string]>([
+    [{ scopes: 'a' }, 'unknown option `requireAuth.scopes`; did you mean `requireAuth.scope`?'],
+    [{ maxAge: 5 }, 'unknown option `requireAuth.maxAge`'],
+    [{ scope: [] }, '`requireAuth.scope` must not be empty'],
+    [{ scope: '' }, '`requireAuth.scope` must be one string of scopes'],
+    [{ scope: ['a', 7] }, '`requireAuth.scope[1]`'],
+    [{ acr: '' }, '`requireAuth.acr` must be an authentication context class'],
+    [{ maxAgeSeconds: 0 }, '`requireAuth.maxAgeSeconds` must be a number of seconds from 1'],
+    [{ maxAgeSeconds: '5' }, '`requireAuth.maxAgeSeconds`'],
+    [{ claims: { role: 'admin' } }, '`requireAuth.claims` must be a function'],
+    [{ claims: () => Promise.resolve(true), token: 'yes' }, '`requireAuth.token` must be true or false'],
+    [{ claims: async () => true }, '`requireAuth.claims` must not be async'],
+  ])('%j', (options, message) => {
+    expect(() => requireAuth(options as RequireAuthOptions)).toThrow(message);
+    expect(() => requireAuth(options as RequireAuthOptions)).toThrow(ConfigurationError);
+  });
+});
+
+describe('a handler that throws after the guard (THREATS G7)', () => {
+  const waiting = contextWith(loginOf(), { ensureAccessToken: () => Promise.resolve() });
+  const frameworks = [
+    { name: 'Express 5', create: (): Server => express() },
+    { name: 'Express 4', create: (): Server => express4() },
+    { name: 'Connect', create: (): Server => connect() },
+  ];
+  const cases = frameworks.flatMap((framework) => [false, true].map((token) => ({ ...framework, token })));
+
+  it.each(cases)('$name, token: $token: runs once, and its error arrives once', async ({ create, token }) => {
+    const handler = jest.fn(() => { throw new Error('of the handler'); });
+    const errors = jest.fn();
+    const app = create();
+    app.use((req: Request, _res: Response, next: Next) => {
+      setContext(req, waiting);
+      next();
+    });
+    app.use(requireAuth({ token }));
+    app.use(handler);
+    app.use((error: Error, _req: Request, res: Response, _next: Next) => {
+      errors();
+      res.end(error.message);
+    });
+    const { text } = await supertest(createServer(app)).get('/');
+    expect(text).toBe('of the handler');
+    expect(handler).toHaveBeenCalledTimes(1);
+    expect(errors).toHaveBeenCalledTimes(1);
+  });
+
+  it('without a framework the error is the caller\'s, and next() is not called again', () => {
+    const { req, res } = exchange();
+    setContext(req, alice);
+    const next = jest.fn(() => { throw new Error('of the handler'); });
+    expect(() => requireAuth()(req, res, next)).toThrow('of the handler');
+    expect(next).toHaveBeenCalledTimes(1);
+  });
+});
