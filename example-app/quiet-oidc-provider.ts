@@ -1,0 +1,11 @@
+/**
+ * Import this before oidc-provider: it greets with two warnings that are true in production and noise on a developer's
+ * machine. Every other warning of it passes.
+ */
+const expected = ['Unsupported runtime.', 'a quick start development-only in-memory adapter'];
+const warn = console.warn.bind(console);
+
+console.warn = (...messages: unknown[]) => {
+  const text = String(messages[0]);
+  if (!expected.some((beginning) => text.includes(`oidc-provider WARNING: ${beginning}`))) warn(...messages);
+};

@@ -1,0 +1,45 @@
+/** The whole integration. The files beside it are what a real app has elsewhere: an authorization server, an API, pages. */
+import express, { type Express } from 'express';
+import { codeFlow, handleAuthErrors, requireAuth, type CodeFlow } from 'express-code-flow';
+import type { Config } from './config.js';
+import { assets, page, pageHeaders, tokenFacts } from './pages.js';
+
+export function createServer(config: Config): { app: Express; auth: CodeFlow } {
+  const auth = codeFlow({
+    provider: {
+      issuer: config.issuer,
+      clientId: config.clientId,
+      clientSecret: config.clientSecret,
+      scope: 'openid profile email offline_access orders:read',
+    },
+    baseUrl: config.baseUrl,
+    secret: config.sessionSecret,
+    redis: config.redisUrl, // undefined: sessions in memory
+    apis: [config.apiUrl], // the only place that gets the token
+  });
+
+  const app = express();
+  app.use(pageHeaders);
+  app.use('/assets', assets);
+  app.use(auth);
+
+  // For everybody. Its script asks /status who is there.
+  app.get('/', page('index.html'));
+
+  // Whoever is not signed in goes to the login first and comes back here.
+  app.get('/protected', requireAuth(), page('protected.html'));
+
+  // Called by a script: 401 instead of a redirect.
+  app.get('/status', requireAuth(), async (req, res) => {
+    res.json({ claims: req.oauth.claims, ...(await tokenFacts(req)) });
+  });
+
+  // The user's token goes along, renewed if it has to be.
+  app.get('/orders', requireAuth(), async (req, res) => {
+    const orders = await req.oauthFetch(`${config.apiUrl}orders`);
+    res.status(orders.status).json(await orders.json());
+  });
+
+  app.use(handleAuthErrors());
+  return { app, auth };
+}
