@@ -6,12 +6,13 @@ export interface Clock {
   now(): number;
   /** Never goes back, milliseconds from an arbitrary start. For measuring durations. */
   monotonic(): number;
-  /** Resolves after so many milliseconds. */
-  sleep(milliseconds: number): Promise<void>;
+  /** Resolves after so many milliseconds, or at once when the signal aborts. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep: (milliseconds) => setTimeout(milliseconds),
+  // An aborted wait is over, not failed.
+  sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
 };

@@ -11,6 +11,8 @@ import { createRedisGrantStore } from './grants/redis-grant-store.js';
 import { createTokenManager } from './grants/token-manager.js';
 import type { TokenManager } from './grants/token-manager.js';
 import { createOAuthFetch } from './oauth-fetch.js';
+import { createOfflineGrant } from './offline-grant.js';
+import type { OfflineGrant } from './offline-grant.js';
 import { resolveOptions } from './options.js';
 import { createProvider } from './provider/provider.js';
 import type { Provider } from './provider/provider.js';
@@ -20,7 +22,7 @@ import { createRequestOAuth } from './request-oauth.js';
 import { createRequestTokens } from './request-tokens.js';
 import { callbackRoute } from './routes/callback.js';
 import { loginRoute, startLogin } from './routes/login.js';
-import { logout, logoutRoute } from './routes/logout.js';
+import { endSessions, logout, logoutRoute } from './routes/logout.js';
 import { createSealer } from './seal.js';
 import { createLoginTransactions } from './session/login-transaction.js';
 import type { LoginTransactions } from './session/login-transaction.js';
@@ -36,8 +38,18 @@ import type { RouteName } from './urls.js';
 export interface CodeFlow extends Middleware {
   /** Listens to what happens inside; see `CodeFlowEvents`. */
   on<K extends keyof CodeFlowEvents>(event: K, listener: (detail: CodeFlowEvents[K]) => void): CodeFlow;
-  /** Starts no new refresh, waits for the running ones and their commits, then closes the connection to Redis. Call it after the server has closed. */
-  close(): Promise<void>;
+  /** A user's tokens for a job that runs without them, by `req.oauth.grantId`. With `session.keepGrant` also after the session has ended by time. */
+  grant(grantId: string): OfflineGrant;
+  /**
+   * Ends every login of this user: sessions, grants, and, where the server has revocation, refresh tokens.
+   * Rejects with StoreError if the store could not be asked: call it again.
+   */
+  endSessions(whose: { subject: string }): Promise<void>;
+  /**
+   * Starts no new refresh, waits for the running ones and their commits, then closes the connection to Redis. Call it after the server has closed.
+   * @param limits.timeoutSeconds How long to wait at most. Default twice `httpTimeoutSeconds`.
+   */
+  close(limits?: { timeoutSeconds?: number }): Promise<void>;
 }
 
 /**
@@ -55,8 +67,10 @@ export function codeFlow(input: CodeFlowOptions): CodeFlow {
       parts.events.on(event, listener);
       return flow;
     },
-    async close(): Promise<void> {
-      await parts.tokens.close();
+    grant: (grantId: string): OfflineGrant => createOfflineGrant(parts, grantId),
+    endSessions: ({ subject }: { subject: string }): Promise<void> => endSessions(parts, subject),
+    async close({ timeoutSeconds = parts.options.httpTimeoutSeconds * 2 }: { timeoutSeconds?: number } = {}): Promise<void> {
+      await parts.tokens.close(timeoutSeconds * 1000);
       await parts.connection?.close();
     },
   });
@@ -85,8 +99,9 @@ function assemble(options: ResolvedOptions): Parts {
   const store = connection === undefined ? createMemoryGrantStore(clock) : createRedisGrantStore(connection, sealer);
   const provider = createProvider(options.provider, { fetch, httpTimeoutSeconds, clock });
   const sessions = createSessions({ options, keys, sealer, clock, events });
-  const { idleTimeoutSeconds } = session;
-  const tokens = createTokenManager({ store, clock, events, httpTimeoutSeconds, redisTimeoutSeconds, idleTimeoutSeconds });
+  const { idleTimeoutSeconds, grantIdleTimeoutSeconds } = session;
+  const timeouts = { httpTimeoutSeconds, redisTimeoutSeconds, idleTimeoutSeconds, grantIdleTimeoutSeconds };
+  const tokens = createTokenManager({ store, clock, events, ...timeouts });
   const transactions = createLoginTransactions(sealer, clock, session.cookieName, sessions.cookieFlags);
   return { options, events, clock, connection, provider, sessions, tokens, transactions };
 }

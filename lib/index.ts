@@ -25,6 +25,7 @@ export type { HandleAuthErrorsOptions } from './guards/handle-auth-errors.js';
 export { requireAuth } from './guards/require-auth.js';
 export type { RequireAuthOptions } from './guards/require-auth.js';
 export type { OAuthFetch } from './oauth-fetch.js';
+export type { OfflineGrant } from './offline-grant.js';
 export type { AnonymousOAuth, AuthenticatedOAuth, RequestOAuth } from './request-oauth.js';
 export type {
   ApiOptions,

@@ -101,6 +101,10 @@ export interface SessionOptions {
   absoluteTimeoutSeconds?: number | undefined;
   /** The names of `req.session` properties that survive a login. Default none. */
   keep?: readonly string[] | undefined;
+  /** The tokens outlive a session that ends by time, for background jobs with `codeFlow().grant(grantId)`. A logout still ends them. Default `false`. */
+  keepGrant?: boolean | undefined;
+  /** With `keepGrant`: tokens are kept this long after their last use. Default 2,592,000 (30 d). */
+  grantIdleTimeoutSeconds?: number | undefined;
 }
 
 /** Options after checking: complete, frozen, never questioned again. */
@@ -120,6 +124,8 @@ export interface ResolvedOptions {
     readonly idleTimeoutSeconds: number;
     readonly absoluteTimeoutSeconds: number;
     readonly keep: readonly string[];
+    /** `undefined`: grants end with their sessions. */
+    readonly grantIdleTimeoutSeconds: number | undefined;
   };
   readonly routes: { readonly login: string | false; readonly callback: string; readonly logout: string | false };
   /** Absolute, on our origin. */

@@ -7,28 +7,30 @@
  *   lc  owner of the last commit             nb  no attempt before, ms  nf  failures in a row
  *   pr  version that was probably refused    end why the grant ended; absent: alive
  */
+import { redisScript } from '../redis-script.js';
+
 const NOW = `local t=redis.call('TIME'); local now=t[1]*1000+math.floor(t[2]/1000)`;
 
 /** `left(x)`: the remaining time as a string; empty when the end is not known. */
 const LEFT = `local function left(x) if x then return tostring(x-now) end return '' end`;
 
 /** ARGV: sealed, resource, left ms or '', keep ms. */
-export const CREATE = `${NOW}
+export const CREATE = redisScript(`${NOW}
 if redis.call('EXISTS',KEYS[1])==1 then return {'EXISTS'} end
 redis.call('HSET',KEYS[1],'v','1','ct',ARGV[1])
 if ARGV[3]~='' then redis.call('HSET',KEYS[1],'x:'..ARGV[2],now+ARGV[3]) end
 redis.call('PEXPIRE',KEYS[1],ARGV[4])
-return {'OK'}`;
+return {'OK'}`);
 
 /** ARGV: resource. Writes nothing, so that it also works while Redis takes no writes. */
-export const READ = `${NOW} ${LEFT}
+export const READ = redisScript(`${NOW} ${LEFT}
 local h=redis.call('HMGET',KEYS[1],'v','ct','end','x:'..ARGV[1])
 if not h[1] then return {'GONE'} end
 if h[3] then return {'ENDED'} end
-return {'OK',h[1],h[2],left(h[4])}`;
+return {'OK',h[1],h[2],left(h[4])}`);
 
 /** ARGV: owner, version seen, lease ms, resource. */
-export const ACQUIRE = `${NOW} ${LEFT}
+export const ACQUIRE = redisScript(`${NOW} ${LEFT}
 local h=redis.call('HMGET',KEYS[1],'v','ct','end','x:'..ARGV[4],'lk','lx','nb','nf')
 if not h[1] then return {'GONE'} end
 if h[3] then return {'ENDED'} end
@@ -37,10 +39,10 @@ local foreign=h[5] and h[5]~=ARGV[1]
 if foreign and tonumber(h[6])>now then return {'BUSY',tostring(h[6]-now)} end
 if h[7] and tonumber(h[7])>now then return {'BACKOFF',tostring(h[7]-now)} end
 redis.call('HSET',KEYS[1],'lk',ARGV[1],'lx',now+ARGV[3])
-return {'OK',h[1],h[2],left(h[4]),foreign and '1' or '0',h[8] or '0'}`;
+return {'OK',h[1],h[2],left(h[4]),foreign and '1' or '0',h[8] or '0'}`);
 
 /** ARGV: owner, version seen, sealed, new version, resource, left ms or '' or 'keep', back-off ms, keep ms. */
-export const COMMIT = `${NOW} ${LEFT}
+export const COMMIT = redisScript(`${NOW} ${LEFT}
 local h=redis.call('HMGET',KEYS[1],'v','ct','end','x:'..ARGV[5],'lk','lc')
 if not h[1] or h[3] then return {'GONE'} end
 if h[1]~=ARGV[2] then
@@ -54,13 +56,13 @@ if ARGV[7]=='0' then redis.call('HDEL',KEYS[1],'nb','nf','pr')
 else redis.call('HSET',KEYS[1],'nb',now+ARGV[7]); redis.call('HINCRBY',KEYS[1],'nf',1) end
 if h[5]==ARGV[1] then redis.call('HDEL',KEYS[1],'lk','lx') end
 redis.call('PEXPIRE',KEYS[1],ARGV[8])
-return {'OK',ARGV[4]}`;
+return {'OK',ARGV[4]}`);
 
 /**
  * ARGV: owner, version seen, outcome, back-off ms, resource, ms to remember an end. A grant that ends keeps nothing but the word
  * for it, so that other requests learn of it: tokens, lock and times go.
  */
-export const FAIL = `${NOW} ${LEFT}
+export const FAIL = redisScript(`${NOW} ${LEFT}
 local h=redis.call('HMGET',KEYS[1],'v','ct','end','x:'..ARGV[5],'lk','pr')
 if not h[1] then return {'GONE'} end
 if h[3] then return {'ENDED'} end
@@ -76,9 +78,9 @@ if ARGV[3]=='doubtful' then redis.call('HSET',KEYS[1],'pr',h[1]) end
 redis.call('HSET',KEYS[1],'nb',now+ARGV[4])
 redis.call('HINCRBY',KEYS[1],'nf',1)
 redis.call('HDEL',KEYS[1],'lk','lx')
-return {'OK'}`;
+return {'OK'}`);
 
 /** Answers what the record held. */
-export const DESTROY = `local h=redis.call('HMGET',KEYS[1],'v','ct')
+export const DESTROY = redisScript(`local h=redis.call('HMGET',KEYS[1],'v','ct')
 redis.call('DEL',KEYS[1])
-return {h[1] or '',h[2] or ''}`;
+return {h[1] or '',h[2] or ''}`);

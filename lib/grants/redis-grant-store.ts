@@ -1,8 +1,8 @@
 /** Grants in Redis: keys carry a hash of the grant id, token sets are sealed with the id itself. */
-import { createHash } from 'node:crypto';
 import { StoreError } from '../errors.js';
-import { replyCode } from '../redis-connection.js';
-import type { RedisClient, RedisConnection } from '../redis-connection.js';
+import type { RedisConnection } from '../redis-connection.js';
+import { runScript } from '../redis-script.js';
+import type { RedisScript } from '../redis-script.js';
 import { hashId } from '../seal.js';
 import type { Sealer } from '../seal.js';
 import type { AcquireAnswer, Attempt, Commit, CommitAnswer, FailAnswer, Failure, GrantStore, ReadAnswer, VersionedTokens } from './grant-store.js';
@@ -17,17 +17,6 @@ type Arguments = readonly (string | number)[];
 
 /** The braces keep everything of one login in one slot of a cluster. */
 const keyOf = (grantId: string): string => `ecf:g:{${hashId(grantId)}}`;
-
-const sha1 = new Map([CREATE, READ, ACQUIRE, COMMIT, FAIL, DESTROY].map((lua) => [lua, createHash('sha1').update(lua).digest('hex')]));
-
-/** By its hash, and with its text where the server does not know it: new, restarted, or failed over. */
-async function evaluate(client: RedisClient, lua: string, key: string, args: Arguments): Promise<string[]> {
-  const reply = client.evalsha(sha1.get(lua) ?? '', 1, key, ...args).catch((error: unknown) => {
-    if (replyCode(error) === 'NOSCRIPT') return client.eval(lua, 1, key, ...args);
-    throw error;
-  });
-  return (await reply) as string[]; // every script answers with a list of strings
-}
 
 class RedisGrantStore implements GrantStore {
   readonly #connection: RedisConnection;
@@ -99,8 +88,9 @@ class RedisGrantStore implements GrantStore {
     return this.#open(grantId, version, sealed);
   }
 
-  #run(operation: string, lua: string, grantId: string, args: Arguments): Promise<string[]> {
-    return this.#connection.run(operation, (client) => evaluate(client, lua, keyOf(grantId), args));
+  async #run(operation: string, script: RedisScript, grantId: string, args: Arguments): Promise<string[]> {
+    const reply = await this.#connection.run(operation, (client) => runScript(client, script, keyOf(grantId), args));
+    return reply as string[]; // every script answers with a list of strings
   }
 
   /** The version is part of the seal: a token set never opens as another version's (THREATS C20). */

@@ -1,7 +1,7 @@
-/** What a refresh is asked for. */
+/** What a refresh is asked for, and what it gives. */
 import type { Provider } from '../provider/provider.js';
 import type { TokenResponse } from '../types.js';
-import type { Attempt } from './grant-store.js';
+import type { Attempt, Commit, VersionedTokens } from './grant-store.js';
 
 /** What is to be refreshed, and from which version on. */
 export interface RefreshRequest {
@@ -21,3 +21,11 @@ export interface RefreshRequest {
 export const namesAnother = ({ claims }: TokenResponse, { subject }: RefreshRequest): boolean => claims !== undefined && claims.sub !== subject;
 
 export const attemptOf = ({ grantId, resource, version }: RefreshRequest, owner: string): Attempt => ({ grantId, resource, owner, version });
+
+/** `redeemed`: by this very call, so that the access token is as new as can be. */
+export type Refreshed = VersionedTokens & { readonly redeemed: boolean };
+
+/** What a commit stored, as a reader would see it. */
+export function versioned(version: number, { tokens, leftMs }: Commit): VersionedTokens {
+  return { version, tokens, ...(typeof leftMs === 'number' ? { leftMs } : {}) };
+}

@@ -12,17 +12,19 @@ import { hashId } from '../seal.js';
 import type { TokenResponse } from '../types.js';
 import type { AcquireAnswer, Attempt, Commit, Failure, GrantStore, VersionedTokens } from './grant-store.js';
 import { backOffMs, loginEnded, loginRequired, tokenUnavailable } from './refresh-outcomes.js';
-import { attemptOf, namesAnother } from './refresh-request.js';
-import type { RefreshRequest } from './refresh-request.js';
+import { attemptOf, namesAnother, versioned } from './refresh-request.js';
+import type { Refreshed, RefreshRequest } from './refresh-request.js';
 import { DEFAULT_RESOURCE, nextTokenSet, withRefreshToken } from './token-set.js';
 
 export interface Refresher {
   /** A newer version than `request.version`. Rejects with AuthenticationRequiredError, ProviderError or StoreError. */
-  refresh(request: RefreshRequest): Promise<VersionedTokens>;
+  refresh(request: RefreshRequest): Promise<Refreshed>;
   /** Writes a version that the store lost in a fail-over and this process still knows (FAULTS 19). */
   heal(request: RefreshRequest, newest: VersionedTokens): Promise<void>;
   /** Resolves when every commit that could not be stored at once is stored or given up. */
   settled(): Promise<void>;
+  /** Waits for no other process any more. */
+  close(): void;
 }
 
 export interface RefresherSettings {
@@ -59,6 +61,7 @@ class StoreRefresher implements Refresher {
    */
   readonly #leaseMs: number;
   readonly #pending = new Set<Promise<unknown>>();
+  #closed = false;
 
   constructor({ store, clock, events, httpTimeoutSeconds, redisTimeoutSeconds }: RefresherSettings) {
     this.#store = store;
@@ -68,9 +71,14 @@ class StoreRefresher implements Refresher {
     this.#leaseMs = Math.round((httpTimeoutSeconds + 2 * redisTimeoutSeconds) * 1000 + 4000);
   }
 
-  async refresh(request: RefreshRequest): Promise<VersionedTokens> {
+  async refresh(request: RefreshRequest): Promise<Refreshed> {
     const answer = await this.#acquire(request, randomUUID());
-    return 'lock' in answer ? this.#redeem({ request, ...answer }) : answer;
+    if (!('lock' in answer)) return { ...answer, redeemed: false };
+    return { ...(await this.#redeem({ request, ...answer })), redeemed: true };
+  }
+
+  close(): void {
+    this.#closed = true;
   }
 
   async heal(request: RefreshRequest, newest: VersionedTokens): Promise<void> {
@@ -103,7 +111,7 @@ class StoreRefresher implements Refresher {
         case 'gone':
           throw loginRequired();
         case 'busy':
-          if (!request.wait) throw tokenUnavailable(answer.leftMs);
+          if (!request.wait || this.#closed) throw tokenUnavailable(answer.leftMs);
           await this.#clock.sleep(Math.min(pollMs, answer.leftMs) * (0.8 + Math.random() * 0.2));
       }
     }
@@ -236,7 +244,3 @@ class StoreRefresher implements Refresher {
 }
 
 export const createRefresher = (settings: RefresherSettings): Refresher => new StoreRefresher(settings);
-
-function versioned(version: number, { tokens, leftMs }: Commit): VersionedTokens {
-  return { version, tokens, ...(typeof leftMs === 'number' ? { leftMs } : {}) };
-}

@@ -7,15 +7,16 @@ import { CodeFlowError, StoreError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Provider } from '../provider/provider.js';
 import type { TokenResponse } from '../types.js';
-import type { GrantStore, VersionedTokens } from './grant-store.js';
+import type { GrantStore } from './grant-store.js';
 import { createHeldTokens } from './held-tokens.js';
 import type { HeldToken, HeldTokens } from './held-tokens.js';
 import { createRefresher } from './refresh.js';
 import type { Refresher } from './refresh.js';
 import { loginEnded, loginRequired, tokenUnavailable } from './refresh-outcomes.js';
-import type { RefreshRequest } from './refresh-request.js';
+import type { Refreshed, RefreshRequest } from './refresh-request.js';
 import { DEFAULT_RESOURCE, nextTokenSet } from './token-set.js';
-import type { AccessToken, TokenSet } from './token-set.js';
+import type { AccessToken, GrantLogin, TokenSet } from './token-set.js';
+import { within } from './within.js';
 
 /** A login, as far as its tokens go. */
 export interface Grant {
@@ -53,12 +54,14 @@ export interface TokenManager {
   accessToken(grant: Grant, wish: TokenWish): Promise<UsableToken>;
   /** The current token set, expired or not. */
   current(grant: Grant): Promise<TokenSet>;
+  /** Whose grant this is; `undefined`: it is gone or has ended. */
+  loginOf(grantId: string): Promise<GrantLogin | undefined>;
   /** Lets the record live as long as its session; costs a command only every few hours. */
   keepAlive(grant: Grant): void;
   /** Ends the grant here and in the store; answers what it held, for revocation. */
   end(grantId: string): Promise<TokenSet | undefined>;
-  /** Starts no new refresh; resolves when the running ones and their commits are done. */
-  close(): Promise<void>;
+  /** Starts no new refresh; resolves when the running ones and their commits are done, or after this time. */
+  close(limitMs: number): Promise<void>;
 }
 
 interface TokenManagerSettings {
@@ -68,6 +71,8 @@ interface TokenManagerSettings {
   httpTimeoutSeconds: number;
   redisTimeoutSeconds: number;
   idleTimeoutSeconds: number;
+  /** Grants live this long after their last use, whatever becomes of the session; absent: as long as the session can. */
+  grantIdleTimeoutSeconds?: number | undefined;
 }
 
 /** A token known to this process is used without asking the store if the store vouched for the login this recently. */
@@ -85,8 +90,9 @@ class StoreTokenManager implements TokenManager {
   readonly #held: HeldTokens;
   readonly #waitMs: number;
   readonly #idleMs: number;
+  readonly #keptMs: number | undefined;
   /** One refresh per grant and resource in this process; only the flight itself takes its entry away. */
-  readonly #flights = new Map<string, Promise<VersionedTokens>>();
+  readonly #flights = new Map<string, Promise<Refreshed>>();
   #closed = false;
 
   constructor(settings: TokenManagerSettings) {
@@ -96,10 +102,13 @@ class StoreTokenManager implements TokenManager {
     this.#held = createHeldTokens(settings.clock);
     this.#waitMs = settings.httpTimeoutSeconds * 1000;
     this.#idleMs = settings.idleTimeoutSeconds * 1000;
+    this.#keptMs = settings.grantIdleTimeoutSeconds === undefined ? undefined : settings.grantIdleTimeoutSeconds * 1000;
   }
 
   async create(grant: Grant, response: TokenResponse): Promise<void> {
-    const tokens = nextTokenSet(response, undefined, DEFAULT_RESOURCE);
+    const { loginAt, expiresAt, subject } = grant;
+    const login = { provider: grant.provider.name, loginAt, expiresAt, ...(subject === undefined ? {} : { subject }) };
+    const tokens = { ...nextTokenSet(response, undefined, DEFAULT_RESOURCE), login };
     const leftMs = response.expiresInSeconds === undefined ? undefined : Math.round(response.expiresInSeconds * 1000);
     await this.#store.create(grant.grantId, tokens, leftMs, this.#keepMs(grant));
     this.#held.remember(grant.grantId, DEFAULT_RESOURCE, { version: 1, tokens, ...(leftMs === undefined ? {} : { leftMs }) });
@@ -112,23 +121,36 @@ class StoreTokenManager implements TokenManager {
     let known = this.#vouchedFor(grant, resource) ?? (await this.#read(grant, resource));
     const deadline = this.#clock.monotonic() + this.#waitMs;
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
-      if (known.accessToken !== undefined && known.version > refused && known.usableUntil > this.#clock.monotonic()) {
+      if (known.version > refused && this.#isUsable(known)) {
         this.#refreshEarly(grant, wish, known);
         return { ...known.accessToken, version: known.version };
       }
       if (known.tokens.refreshToken === undefined) throw loginRequired();
-      known = await this.#waitForRefresh(grant, wish, known, deadline);
+      const { newer, redeemed } = await this.#waitForRefresh(grant, wish, known, deadline);
+      // Straight from the server: used once even if its life is shorter than the way here (THREATS D7).
+      if (redeemed && newer.accessToken !== undefined) return { ...newer.accessToken, version: newer.version };
+      known = newer;
     }
     throw tokenUnavailable(0);
+  }
+
+  #isUsable(known: HeldToken): known is HeldToken & { accessToken: AccessToken } {
+    return known.accessToken !== undefined && known.usableUntil > this.#clock.monotonic();
   }
 
   async current(grant: Grant): Promise<TokenSet> {
     return (this.#vouchedFor(grant, DEFAULT_RESOURCE) ?? (await this.#read(grant, DEFAULT_RESOURCE))).tokens;
   }
 
+  async loginOf(grantId: string): Promise<GrantLogin | undefined> {
+    const answer = await this.#store.read(grantId, DEFAULT_RESOURCE);
+    return answer.kind === 'alive' ? this.#held.remember(grantId, DEFAULT_RESOURCE, answer).tokens.login : undefined;
+  }
+
   keepAlive(grant: Grant): void {
-    const age = this.#clock.now() / 1000 - grant.loginAt;
-    if (age * 1000 < this.#idleMs || !this.#held.renewalDue(grant.grantId, this.#idleMs / 2)) return;
+    const now = this.#clock.now();
+    const isOver = this.#keptMs === undefined && now >= grant.expiresAt * 1000;
+    if (isOver || now - grant.loginAt * 1000 < this.#idleMs || !this.#held.renewalDue(grant.grantId, this.#idleMs / 2)) return;
     // Nobody waits for it, and if it fails the next one comes in time: the record outlives the session by far.
     this.#store.renew(grant.grantId, this.#keepMs(grant)).catch(() => undefined);
   }
@@ -139,14 +161,18 @@ class StoreTokenManager implements TokenManager {
     return held;
   }
 
-  async close(): Promise<void> {
+  async close(limitMs: number): Promise<void> {
     this.#closed = true;
-    await Promise.allSettled(this.#flights.values());
-    await this.#refresher.settled();
+    this.#refresher.close();
+    const limit = new AbortController();
+    const done = Promise.allSettled(this.#flights.values()).then(() => this.#refresher.settled());
+    await Promise.race([done, this.#clock.sleep(limitMs, limit.signal)]);
+    limit.abort();
   }
 
   /** Twice the idle time: a session that is used, however rarely, never outlives its grant. */
   #keepMs({ expiresAt }: Grant): number {
+    if (this.#keptMs !== undefined) return this.#keptMs;
     return Math.max(1000, Math.round(Math.min(this.#idleMs * 2, expiresAt * 1000 - this.#clock.now())));
   }
 
@@ -193,7 +219,7 @@ class StoreTokenManager implements TokenManager {
     });
   }
 
-  #fly(request: RefreshRequest): Promise<VersionedTokens> {
+  #fly(request: RefreshRequest): Promise<Refreshed> {
     // One that does not wait for other processes is of no use to a caller that does.
     const key = `${request.grantId}\n${request.resource}\n${request.wait}`;
     const running = this.#flights.get(key);
@@ -206,30 +232,12 @@ class StoreTokenManager implements TokenManager {
     return flight;
   }
 
-  async #waitForRefresh(grant: Grant, wish: TokenWish, known: HeldToken, deadline: number): Promise<HeldToken> {
+  async #waitForRefresh(grant: Grant, wish: TokenWish, known: HeldToken, deadline: number): Promise<{ newer: HeldToken; redeemed: boolean }> {
     const flight = this.#fly(this.#request(grant, wish, known.version, true));
-    const newer = await within(flight, deadline - this.#clock.monotonic(), wish.signal);
-    return this.#held.remember(grant.grantId, wish.resource ?? DEFAULT_RESOURCE, newer);
+    const refreshed = await within(flight, deadline - this.#clock.monotonic(), wish.signal);
+    const newer = this.#held.remember(grant.grantId, wish.resource ?? DEFAULT_RESOURCE, refreshed);
+    return { newer, redeemed: refreshed.redeemed };
   }
-}
-
-/** Waits with a limit of its own; the flight goes on whatever becomes of this caller. */
-async function within<T>(flight: Promise<T>, limitMs: number, signal: AbortSignal | undefined): Promise<T> {
-  let stop = (): void => undefined;
-  const stopped = new Promise<void>((resolve) => (stop = resolve));
-  const timer = setTimeout(stop, Math.max(0, limitMs));
-  signal?.addEventListener('abort', stop, { once: true });
-  try {
-    return await Promise.race([flight, stopped.then(() => rejectWaiting(signal))]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', stop);
-  }
-}
-
-function rejectWaiting(signal: AbortSignal | undefined): never {
-  signal?.throwIfAborted();
-  throw tokenUnavailable(1000);
 }
 
 export function createTokenManager(settings: TokenManagerSettings): TokenManager {

@@ -12,7 +12,19 @@ export interface AccessToken {
   readonly scope?: string;
 }
 
+/** Whose tokens these are: what a background job needs that knows the grant id alone. */
+export interface GrantLogin {
+  /** The key of the provider in the options. */
+  readonly provider: string;
+  readonly subject?: string;
+  /** Epoch seconds. */
+  readonly loginAt: number;
+  /** The end of the login, epoch seconds. */
+  readonly expiresAt: number;
+}
+
 export interface TokenSet {
+  readonly login?: GrantLogin;
   /** By RFC 8707 resource; `''` is the token of the login itself. */
   readonly accessTokens: Readonly<Record<string, AccessToken>>;
   readonly refreshToken?: string;
@@ -37,6 +49,7 @@ export function nextTokenSet(response: TokenResponse, previous: TokenSet | undef
   const refreshToken = response.refreshToken ?? previous?.refreshToken;
   const idToken = response.idToken ?? previous?.idToken;
   return {
+    ...(previous?.login === undefined ? {} : { login: previous.login }),
     accessTokens: { ...previous?.accessTokens, [resource]: accessToken(response, previous?.accessTokens[resource]) },
     ...(refreshToken === undefined ? {} : { refreshToken }),
     ...(idToken === undefined ? {} : { idToken }),

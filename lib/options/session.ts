@@ -1,11 +1,12 @@
 /** `session`: the session and its cookie. */
 import type { ResolvedOptions, SessionOptions } from '../types.js';
-import { type Check, type Checks, listOf, oneOf, optional, readTable, refuse, show, text, wholeSeconds } from './check.js';
+import { type Check, type Checks, flag, listOf, oneOf, optional, readTable, refuse, show, text, wholeSeconds } from './check.js';
 
 /** Browsers keep no cookie longer than 400 days (RFC 6265bis §5.5). */
 const longest = 400 * 24 * 60 * 60;
 const defaultIdle = 8 * 60 * 60;
 const defaultAbsolute = 7 * 24 * 60 * 60;
+const defaultGrantIdle = 30 * 24 * 60 * 60;
 
 /** RFC 9110 §5.6.2 */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -28,6 +29,8 @@ export const sessionChecks = {
   idleTimeoutSeconds: optional(wholeSeconds(1, longest)),
   absoluteTimeoutSeconds: optional(wholeSeconds(1, longest), defaultAbsolute),
   keep: optional(listOf(readKept), []),
+  keepGrant: optional(flag, false),
+  grantIdleTimeoutSeconds: optional(wholeSeconds(1, longest)),
 } satisfies Checks<SessionOptions>;
 
 /** What `session` says by itself; `resolveSession` adds what `baseUrl` decides. */
@@ -42,7 +45,15 @@ export function resolveSession(session: ReturnType<typeof readSession>, baseUrl:
   }
   const cookieName = session.cookieName ?? defaultCookieName(secure, basePath);
   refuseImpossiblePrefix(cookieName, secure, basePath);
-  return { cookieName, sameSite: session.sameSite, secure, idleTimeoutSeconds, absoluteTimeoutSeconds, keep: session.keep };
+  const grantIdleTimeoutSeconds = grantTimeoutOf(session);
+  return { cookieName, sameSite: session.sameSite, secure, idleTimeoutSeconds, absoluteTimeoutSeconds, keep: session.keep, grantIdleTimeoutSeconds };
+}
+
+function grantTimeoutOf({ keepGrant, grantIdleTimeoutSeconds }: ReturnType<typeof readSession>): number | undefined {
+  if (!keepGrant && grantIdleTimeoutSeconds !== undefined) {
+    refuse('session.grantIdleTimeoutSeconds', 'needs `session.keepGrant: true`: without it tokens end with their session', 'ERR_CODE_FLOW_OPTION_CONFLICT');
+  }
+  return keepGrant ? (grantIdleTimeoutSeconds ?? defaultGrantIdle) : undefined;
 }
 
 /** OWASP: a name that tells nothing. The prefixes are RFC 6265bis §4.1.3. */

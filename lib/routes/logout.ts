@@ -9,7 +9,7 @@ import { logoutPage } from '../pages.js';
 import type { Provider } from '../provider/provider.js';
 import { hashId } from '../seal.js';
 import type { LoginRecord } from '../session/login-record.js';
-import type { RequestSession } from '../session/session-middleware.js';
+import type { RequestSession, Sessions } from '../session/session-middleware.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { appUrl, queryOf, safeReturnTo } from '../urls.js';
 
@@ -65,6 +65,14 @@ export async function logout(settings: LogoutSettings, res: Response, session: R
   redirect(res, await landing(settings, held?.idToken, back));
 }
 
+/** Ends every login of a user, on every process. Rejects with StoreError if it is not sure that all are ended. */
+export async function endSessions(settings: LogoutSettings & { sessions: Sessions }, subject: string): Promise<void> {
+  const { provider, sessions, tokens } = settings;
+  await sessions.endAll(provider.name, subject, async (grantId) => {
+    await revoke(settings, { provider: provider.name, grantId }, await tokens.end(grantId));
+  });
+}
+
 /** Ends the grant of a login whose session is gone already: deletes its record, revokes its refresh token. */
 export async function endGrant(settings: LogoutSettings, login: LoginRecord): Promise<void> {
   try {
@@ -76,7 +84,7 @@ export async function endGrant(settings: LogoutSettings, login: LoginRecord): Pr
 }
 
 /** RFC 7009. The user is signed out here already; what the server did not take back is told to whoever runs the app. */
-async function revoke({ provider, events }: LogoutSettings, login: LoginRecord, held: TokenSet | undefined): Promise<void> {
+async function revoke({ provider, events }: LogoutSettings, login: Pick<LoginRecord, 'provider' | 'grantId'>, held: TokenSet | undefined): Promise<void> {
   if (held?.refreshToken === undefined) return;
   try {
     await provider.revoke(held.refreshToken, 'refresh_token');

@@ -84,13 +84,22 @@ class AppSessionStore extends Store {
  * cookie's own, whatever prefix that proxy strips: express-session would otherwise leave the cookie out in silence.
  */
 function viewOf(req: Request, flags: CookieFlags): View {
-  return Object.create(req, {
+  let current: View['session'];
+  const shadow = Object.create(req, {
     connection: { value: { encrypted: flags.secure } },
     originalUrl: { value: flags.path },
-    // Its own, lest the lazy members of the real request be asked.
-    session: { writable: true, configurable: true },
+    // Absent, lest the lazy members of the real request be asked: they ask the view.
+    session: { writable: true },
     sessionID: { writable: true },
     sessionStore: { writable: true },
+  }) as View;
+  // Two ways to unset a session: express-session deletes the member here, an app may delete the one of the real request.
+  return Object.create(shadow, {
+    session: {
+      configurable: true,
+      get: () => (Object.hasOwn(req, 'session') ? current : undefined),
+      set: (value: View['session']) => (current = value),
+    },
   }) as View;
 }
 

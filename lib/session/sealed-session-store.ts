@@ -32,6 +32,8 @@ export interface SealedSessionStore {
   destroy(sessionId: string): Promise<void>;
 }
 
+type StringKeys = Pick<SessionKeys, 'getAndRenew' | 'set' | 'delete'>;
+
 const PREFIX = 'ecf:s:';
 
 /** What connect-redis carries for us: a value that is sealed already. */
@@ -44,7 +46,7 @@ const carry = (content: Carried): SessionData => content as unknown as SessionDa
 const carried = (session: SessionData): Carried => session as unknown as Carried;
 
 /** connect-redis with ioredis' argument order, `SET key value EX ttl`, which 9 and later no longer speak. */
-function connectRedis(keys: SessionKeys, idleTimeoutSeconds: number, condition: 'NX' | 'XX'): RedisStore {
+function connectRedis(keys: StringKeys, idleTimeoutSeconds: number, condition: 'NX' | 'XX'): RedisStore {
   return new RedisStore({
     prefix: PREFIX,
     ttl: (session) => carried(session).ttlSeconds,
@@ -73,7 +75,7 @@ function incompatible(): ConfigurationError {
 /** Finds the wrong connect-redis at start-up: one round trip through it over keys that only record. */
 export function checkConnectRedis(): void {
   let written: string | undefined;
-  const recorder: SessionKeys = {
+  const recorder: StringKeys = {
     getAndRenew: () => Promise.resolve(undefined),
     set: (_key, value) => {
       written = value;

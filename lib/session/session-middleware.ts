@@ -10,6 +10,8 @@ import type { Sealer } from '../seal.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { createAppSessions } from './app-session.js';
 import type { AppSessions, SessionReading } from './app-session.js';
+import { createLoginIndex } from './login-index.js';
+import type { LoginIndex } from './login-index.js';
 import type { LoginRecord } from './login-record.js';
 import { createSealedSessionStore } from './sealed-session-store.js';
 import type { SealedSessionStore } from './sealed-session-store.js';
@@ -30,6 +32,8 @@ export interface Sessions {
   readonly cookieFlags: CookieFlags;
   /** One Redis command, or none without a session cookie: then the answer is there at once. Never rejects. */
   open(req: Request, res: Response): RequestSession | Promise<RequestSession>;
+  /** Ends every session of this user, each followed by its grant. */
+  endAll(provider: string, subject: string, endGrant: (grantId: string) => Promise<void>): Promise<void>;
 }
 
 interface SessionsSettings {
@@ -49,7 +53,11 @@ export function createSessions({ options, keys, sealer, clock, events }: Session
   const store = createSealedSessionStore(keys, sealer, clock, idleTimeoutSeconds);
   const newExpiry = (): number => Math.floor(clock.now() / 1000) + absoluteTimeoutSeconds;
   const appSessions = createAppSessions({ sessions: store, cookie, signingKeys: sealer.signingKeys, events, newExpiry });
-  const parts = { store, cookie, appSessions, keep: options.session.keep };
+  const index = createLoginIndex(keys, sealer, clock);
+  // A kept grant has no end of its own: as long as the longest-lived of browser cookies, 400 days (RFC 6265bis §5.5).
+  const { keep, grantIdleTimeoutSeconds } = options.session;
+  const findableUntil = (login: LoginRecord): number => (grantIdleTimeoutSeconds === undefined ? login.expiresAt : login.loginAt + 400 * 86_400);
+  const parts = { store, cookie, appSessions, index, keep, findableUntil };
 
   return {
     cookieFlags: cookie.flags,
@@ -61,6 +69,11 @@ export function createSessions({ options, keys, sealer, clock, events }: Session
         (error: unknown) => attach(parts, req, res, { kind: 'unknown', error: asStoreError(error) }),
       );
     },
+    endAll: (provider, subject, endGrant) =>
+      index.endEach(provider, subject, async ({ sessionId, grantId }) => {
+        await store.destroy(sessionId);
+        await endGrant(grantId);
+      }),
   };
 }
 
@@ -73,10 +86,13 @@ interface Parts {
   store: SealedSessionStore;
   cookie: SessionCookie;
   appSessions: AppSessions;
+  index: LoginIndex;
   keep: readonly string[];
+  /** How long a login must be findable by its user, epoch seconds. */
+  findableUntil: (login: LoginRecord) => number;
 }
 
-function attach({ store, cookie, appSessions, keep }: Parts, req: Request, res: Response, reading: SessionReading): RequestSession {
+function attach({ store, cookie, appSessions, index, keep, findableUntil }: Parts, req: Request, res: Response, reading: SessionReading): RequestSession {
   appSessions.attach(req, res, reading);
 
   return {
@@ -87,6 +103,8 @@ function attach({ store, cookie, appSessions, keep }: Parts, req: Request, res: 
       if (reading.id !== undefined) await store.destroy(reading.id);
       const id = randomId();
       const content = { login, data: kept(reading, keep, cookie), expiresAt: login.expiresAt };
+      // First the index: a session that is not in it could not be ended from elsewhere.
+      await index.add(login.provider, login.subject, { sessionId: id, grantId: login.grantId }, findableUntil(login));
       await store.create(id, content);
       appendSetCookie(res, cookie.write(id));
     },

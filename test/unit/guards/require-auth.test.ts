@@ -1,5 +1,7 @@
 /** Who gets past `requireAuth()`, and with which error the others are turned away. */
+import { execFile } from 'node:child_process';
 import { createServer, type RequestListener } from 'node:http';
+import { promisify } from 'node:util';
 import { describe, expect, it, jest } from '@jest/globals';
 import connect from 'connect';
 import express from 'express';
@@ -13,6 +15,8 @@ import { contextWith, epochSeconds, exchange, loginOf } from './support.js';
 
 /** What the three frameworks have in common. */
 type Server = RequestListener & { use(handler: Middleware | ((error: Error, req: Request, res: Response, next: Next) => void)): unknown };
+
+const run = promisify(execFile);
 
 const down = new StoreError('ERR_CODE_FLOW_STORE_UNAVAILABLE', 'down');
 const anonymous = contextWith({ kind: 'anonymous' });
@@ -246,5 +250,22 @@ describe('a handler that throws after the guard (THREATS G7)', () => {
     const next = jest.fn(() => { throw new Error('of the handler'); });
     expect(() => requireAuth()(req, res, next)).toThrow('of the handler');
     expect(next).toHaveBeenCalledTimes(1);
+  });
+
+  it('without a framework, after waiting, the error is the process\', and next() is not called again', async () => {
+    const lib = new URL('../../../lib/', import.meta.url);
+    const script = `
+      import { setContext } from '${new URL('context.ts', lib).href}';
+      import { requireAuth } from '${new URL('guards/require-auth.ts', lib).href}';
+      const req = {};
+      const login = { claims: {} };
+      setContext(req, { state: { kind: 'authenticated', login }, ensureAccessToken: () => Promise.resolve() });
+      let calls = 0;
+      const thrown = [];
+      process.on('unhandledRejection', (error) => thrown.push(error.message));
+      process.on('exit', () => console.log(JSON.stringify({ calls, thrown })));
+      requireAuth({ token: true })(req, {}, () => { calls += 1; throw new Error('of the handler'); });`;
+    const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script]);
+    expect(JSON.parse(stdout)).toEqual({ calls: 1, thrown: ['of the handler'] });
   });
 });

@@ -1,0 +1,43 @@
+/** `codeFlow().grant(grantId)`: a user's tokens for a background job, through the same lock as everybody's. */
+import type { Clock } from './clock.js';
+import { loginRequired } from './grants/refresh-outcomes.js';
+import type { Grant, TokenManager, TokenWish, UsableToken } from './grants/token-manager.js';
+import { createOAuthFetch } from './oauth-fetch.js';
+import type { OAuthFetch } from './oauth-fetch.js';
+import type { Provider } from './provider/provider.js';
+import type { ResolvedOptions } from './types.js';
+
+export interface OfflineGrant {
+  /** As `req.oauth.getAccessToken()`; rejects with AuthenticationRequiredError once the user has logged out or the grant was ended. */
+  getAccessToken(wish?: { resource?: string }): Promise<string>;
+  /** As `req.oauthFetch`. */
+  fetch: OAuthFetch;
+}
+
+interface OfflineGrantSettings {
+  options: ResolvedOptions;
+  tokens: TokenManager;
+  provider: Provider;
+  clock: Clock;
+}
+
+/** Nothing is read before it is asked for a token. */
+export function createOfflineGrant({ options, tokens, provider, clock }: OfflineGrantSettings, grantId: string): OfflineGrant {
+  async function grant(): Promise<Grant> {
+    const login = await tokens.loginOf(grantId);
+    if (login?.provider !== provider.name) throw loginRequired();
+    const { subject, loginAt, expiresAt } = login;
+    return { grantId, provider, subject, loginAt, expiresAt, confirmedAt: clock.monotonic() };
+  }
+
+  async function accessToken(wish: TokenWish): Promise<UsableToken> {
+    const found = await grant();
+    tokens.keepAlive(found);
+    return tokens.accessToken(found, wish);
+  }
+
+  return {
+    getAccessToken: async (wish) => (await accessToken({ resource: wish?.resource })).token,
+    fetch: createOAuthFetch({ apis: options.apis, fetch: options.fetch, accessToken }),
+  };
+}
