@@ -6,6 +6,8 @@ import { createProvider, type CodeChecks, type Provider } from '../../lib/provid
 import type { ResolvedProvider } from '../../lib/types.js';
 import type { LyingServer } from '../support/lying-server.js';
 
+export { HandClock } from '../support/hand-clock.js';
+
 /** Under a path, as an app behind a prefix has it. */
 export const redirectUri = 'https://app.example.com/shop/callback';
 
@@ -57,18 +59,4 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
 export function expectNoSecretIn(value: unknown, server: LyingServer): void {
   const printed = `${inspect(value, { depth: null, showHidden: true })} ${String((value as Error).stack)}`;
   for (const secret of server.secrets) expect(printed).not.toContain(secret);
-}
-
-/** A clock that moves when it is told to. */
-export class HandClock implements Clock {
-  #now = Date.now();
-  now = (): number => this.#now;
-  monotonic = (): number => this.#now;
-  sleep = (milliseconds: number): Promise<void> => {
-    this.forward(milliseconds / 1000);
-    return Promise.resolve();
-  };
-  forward(seconds: number): void {
-    this.#now += seconds * 1000;
-  }
 }
