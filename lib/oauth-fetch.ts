@@ -42,7 +42,10 @@ export function createOAuthFetch({ apis, fetch, accessToken }: OAuthFetchSetting
     const response = await send(request, token);
     if (response.status !== 401) return response;
     const challenge = bearerChallenge(response.headers.get('www-authenticate'));
-    if (challenge.error === 'insufficient_user_authentication') throw stepUp(challenge);
+    if (challenge.error === 'insufficient_user_authentication') {
+      await response.body?.cancel();
+      throw stepUp(challenge);
+    }
     if (!challenge.refreshable || !isReplayable(request.body)) return response;
     await response.body?.cancel();
     return send(request, await accessToken({ resource, scope, signal, refusedVersion: token.version }));

@@ -2,106 +2,131 @@
  * Our own connection to the user's Redis. Never the app's client itself: its defaults make a request hang for
  * 10 to 75 seconds in an outage, and its options are not ours to change.
  */
-import { Redis } from 'ioredis';
-import type { Cluster } from 'ioredis';
+import { systemClock } from './clock.js';
 import { StoreError } from './errors.js';
 import type { Events } from './events.js';
+import { openClient } from './redis-client.js';
+import type { RedisClient } from './redis-client.js';
+import { createProblemTeller, replyCode } from './redis-problems.js';
 
-export type RedisClient = Redis | Cluster;
+export { replyCode } from './redis-problems.js';
+export type { RedisClient } from './redis-client.js';
 
 export interface RedisConnection {
-  /** Runs one operation within the deadline. Rejects with StoreError only; whether a write was carried out is then unknown. */
+  /**
+   * Runs one operation within the deadline. Rejects with StoreError only; whether a write was carried out is then unknown.
+   * While somebody waits it is sent again after a lost connection, so `send` must be safe to repeat; after the deadline it is sent no more.
+   */
   run<T>(operation: string, send: (client: RedisClient) => Promise<T>): Promise<T>;
+  /** Resolves when Redis takes commands. Stays pending while it is out of reach, and after `close()`. */
+  ready(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The first word of a Redis error reply, such as `READONLY` or `OOM`: the only part of it that holds no arguments. */
-export function replyCode(error: unknown): string | undefined {
-  return error instanceof Error ? /^[A-Z]{2,}/.exec(error.message)?.[0] : undefined;
+/** Answers that pass by themselves, often within the deadline: a fail-over, a start, slots on the move. Nothing was carried out. */
+const PASSING = new Set(['LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN', 'READONLY', 'NOREPLICAS', 'BUSY']);
+
+/** What is no answer of Redis at all is a connection that was lost or not there yet. */
+function passes(error: unknown): boolean {
+  const reply = replyCode(error);
+  return reply === undefined || PASSING.has(reply);
 }
 
-function connectionOptions(timeoutMs: number) {
-  return {
-    // A command that could not be sent at once must not run later, when its request is long gone.
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 1,
-    connectTimeout: Math.max(1000, timeoutMs),
-    // A socket on which nothing comes back is replaced, instead of swallowing every later command.
-    socketTimeout: Math.max(1000, timeoutMs * 4),
-    retryStrategy,
-    // A primary that became a replica: connect anew, so that DNS or Sentinel shows us the new one. 1: without resending.
-    reconnectOnError: (error: Error) => (replyCode(error) === 'READONLY' ? 1 : false),
-  } as const;
-}
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 80;
 
-const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 500);
-
-function openClient(redis: RedisClient | string, timeoutMs: number): RedisClient {
-  const options = connectionOptions(timeoutMs);
-  if (typeof redis === 'string') return new Redis(redis, options);
-  if (!isCluster(redis)) return redis.duplicate({ ...options, lazyConnect: false, replyMapping: 'legacy' });
-  const { replyMapping: _, ...own } = redis.options.redisOptions ?? {}; // we read replies in ioredis' classic shape
-  const redisOptions = { ...own, ...options };
-  return redis.duplicate([], { enableOfflineQueue: false, lazyConnect: false, clusterRetryStrategy: retryStrategy, redisOptions });
-}
-
-/** By its own mark, not by its class: the app may use another copy or version of ioredis than we do. */
-const isCluster = (redis: RedisClient): redis is Cluster => redis.isCluster;
-
-/** Resolves when the client can take commands; the caller bounds the wait. One listener serves all who wait. */
-function readiness(client: RedisClient): () => Promise<void> {
-  let next: Promise<void> | undefined;
-  return () => {
-    next ??= new Promise((resolve) => {
-      client.once('ready', () => {
-        next = undefined;
-        resolve();
-      });
-    });
-    return next;
-  };
+/** One operation for as long as somebody waits for it. */
+interface Call {
+  over: boolean;
+  /** Why it was not carried out so far. */
+  error: unknown;
+  /** Ends a wait for the connection. */
+  wake: () => void;
+  /** Ends the call. */
+  fail: (error: StoreError) => void;
 }
 
 export function connectRedis(redis: RedisClient | string, timeoutSeconds: number, events: Events): RedisConnection {
   const timeoutMs = timeoutSeconds * 1000;
   const client = openClient(redis, timeoutMs);
+  const tellProblem = createProblemTeller(events);
+  const calls = new Set<Call>();
+  const waiting = new Set<() => void>();
+  let closed = false;
+  /** What was last heard of a connection that did not come about. */
+  let refusal: unknown;
+
+  function hear(error: unknown): void {
+    refusal = error;
+    tellProblem(error);
+  }
   // Without a listener ioredis prints every connection error, with the address. Requests report the outage themselves.
-  client.on('error', () => undefined);
-  const ready = readiness(client);
+  client.on('error', (error: Error & { lastNodeError?: unknown }) => hear(error.lastNodeError ?? error));
+  client.on('node error', hear);
+  client.on('ready', () => {
+    refusal = undefined;
+    for (const wake of waiting) wake();
+    waiting.clear();
+  });
 
-  const fail = (error: StoreError, operation: string): StoreError => {
-    events.emit('store.failed', { operation, code: error.code });
-    return error;
-  };
+  async function sendUntilAnswered<T>(send: (client: RedisClient) => Promise<T>, call: Call): Promise<T> {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      if (client.status !== 'ready') await new Promise<void>((resolve) => waiting.add((call.wake = resolve)));
+      if (call.over) throw call.error;
+      try {
+        return await send(client);
+      } catch (error) {
+        tellProblem(error);
+        if (!passes(error)) throw error;
+        call.error = error;
+      }
+      await systemClock.sleep(pauseMs);
+    }
+  }
 
-  async function sendWhenReady<T>(send: (client: RedisClient) => Promise<T>, abandoned: () => boolean): Promise<T | undefined> {
-    if (client.status !== 'ready') await ready();
-    return abandoned() ? undefined : send(client);
+  /** The best that is known when the time is over. */
+  function whyNot(operation: string, { error }: Call): StoreError {
+    const cause = client.status === 'ready' ? error : (refusal ?? error);
+    return replyCode(cause) === undefined ? timedOut(operation, timeoutSeconds) : unavailable(operation, cause);
   }
 
   return {
-    run(operation, send) {
+    run<T>(operation: string, send: (client: RedisClient) => Promise<T>): Promise<T> {
       return new Promise((resolve, reject) => {
-        let over = false;
-        const timer = setTimeout(() => {
-          over = true;
-          reject(fail(timedOut(operation, timeoutSeconds), operation));
-        }, timeoutMs);
-        sendWhenReady(send, () => over).then(
-          (value) => {
-            clearTimeout(timer);
-            if (!over) resolve(value as Awaited<ReturnType<typeof send>>); // `undefined` only after the deadline.
-          },
-          (error: unknown) => {
-            clearTimeout(timer);
-            if (!over) reject(fail(unavailable(operation, error), operation));
-          },
-        );
+        const call: Call = { over: false, error: undefined, wake: () => undefined, fail };
+        const timer = setTimeout(() => fail(whyNot(operation, call)), timeoutMs);
+        function end(): boolean {
+          if (call.over) return false;
+          call.over = true;
+          clearTimeout(timer);
+          calls.delete(call);
+          // A long outage must not pile up those who gave up.
+          if (waiting.delete(call.wake)) call.wake();
+          return true;
+        }
+        function fail(error: StoreError): void {
+          if (!end()) return;
+          events.emit('store.failed', { operation, code: error.code });
+          reject(error);
+        }
+        calls.add(call);
+        if (closed) return fail(shutDown(operation));
+        sendUntilAnswered(send, call).then((value) => end() && resolve(value), (error: unknown) => fail(unavailable(operation, error)));
       });
     },
-    close: () => Promise.resolve(client.disconnect()),
+    ready: () => (client.status === 'ready' ? Promise.resolve() : new Promise((resolve) => waiting.add(resolve))),
+    close() {
+      closed = true;
+      for (const call of calls) call.fail(shutDown('finish'));
+      waiting.clear();
+      client.disconnect();
+      return Promise.resolve();
+    },
   };
+}
+
+function shutDown(operation: string): StoreError {
+  return new StoreError('ERR_CODE_FLOW_CLOSED', `Redis was not asked to ${operation}: codeFlow() is closed`);
 }
 
 function timedOut(operation: string, timeoutSeconds: number): StoreError {

@@ -98,7 +98,7 @@ class StoreRefresher implements Refresher {
     const attempt = attemptOf(request, owner);
     const giveUpAt = this.#clock.monotonic() + this.#leaseMs * 2;
     for (let pollMs = FIRST_POLL_MS; this.#clock.monotonic() < giveUpAt; pollMs = Math.min(pollMs * 1.5, SLOWEST_POLL_MS)) {
-      const answer = await this.#store.acquire(attempt, this.#leaseMs);
+      const answer = await this.#lock(attempt);
       switch (answer.kind) {
         case 'acquired':
           return { attempt, lock: answer };
@@ -116,6 +116,14 @@ class StoreRefresher implements Refresher {
       }
     }
     throw tokenUnavailable(this.#leaseMs);
+  }
+
+  /** After a lost answer the lock may be ours: asked once more as the same owner, lest it keeps everybody out until its lease ends. */
+  #lock(attempt: Attempt): Promise<AcquireAnswer> {
+    return this.#store.acquire(attempt, this.#leaseMs).catch((error: unknown) => {
+      if (error instanceof StoreError && !this.#closed) return this.#store.acquire(attempt, this.#leaseMs);
+      throw error;
+    });
   }
 
   async #redeem(held: HeldLock): Promise<VersionedTokens> {

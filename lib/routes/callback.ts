@@ -11,7 +11,7 @@ import type { LoginTransaction, LoginTransactions } from '../session/login-trans
 import type { RequestSession } from '../session/session-middleware.js';
 import type { Claims, Request, ResolvedOptions, Response, TokenResponse } from '../types.js';
 import { appUrl, queryOf } from '../urls.js';
-import { endGrant } from './logout.js';
+import { endReplaced } from './logout.js';
 
 export interface CallbackSettings {
   options: ResolvedOptions;
@@ -106,7 +106,7 @@ async function redeem(settings: CallbackSettings, session: RequestSession, query
   checkStepUp(transaction, response.claims);
   const login = recordOf(settings, response);
   await store(settings, session, login, response);
-  if (session.state.kind === 'authenticated') await endGrant(settings, session.state.login);
+  if (session.state.kind === 'authenticated') await endReplaced(settings, session.state.login, login);
   events.emit('login.succeeded', { provider: provider.name, grant: hashId(login.grantId) });
 }
 

@@ -73,10 +73,14 @@ export async function endSessions(settings: LogoutSettings & { sessions: Session
   });
 }
 
-/** Ends the grant of a login whose session is gone already: deletes its record, revokes its refresh token. */
-export async function endGrant(settings: LogoutSettings, login: LoginRecord): Promise<void> {
+/**
+ * Ends the grant of a login that `successor` has replaced. The same user's refresh token is not revoked: many servers take back
+ * all that one user granted one app with it (RFC 7009 §2.1), the new login's tokens included.
+ */
+export async function endReplaced(settings: LogoutSettings, login: LoginRecord, successor: LoginRecord): Promise<void> {
   try {
-    await revoke(settings, login, await settings.tokens.end(login.grantId));
+    const held = await settings.tokens.end(login.grantId);
+    if (login.provider !== successor.provider || login.subject !== successor.subject) await revoke(settings, login, held);
   } catch (error) {
     // Its session is gone, so nobody knows its id any more: the record expires unread.
     if (!(error instanceof StoreError)) throw error;

@@ -100,9 +100,9 @@ export function createLoginTransactions(sealer: Sealer, clock: Clock, sessionCoo
   };
 }
 
-/** All but the newest that fit beside the one that starts; and what cannot be opened. */
+/** All but the newest that fit beside the one that starts; and what cannot be opened. Browsers send older ones first (RFC 6265bis §5.8.3). */
 function superfluous(newest: Cookie, pending: readonly Cookie[], startedAt: (cookie: Cookie) => number | undefined): Cookie[] {
-  const byAge = pending.map((cookie) => ({ cookie, start: startedAt(cookie) ?? 0 })).sort((a, b) => b.start - a.start);
+  const byAge = pending.toReversed().map((cookie) => ({ cookie, start: startedAt(cookie) ?? 0 })).sort((a, b) => b.start - a.start);
   let bytes = sizeOf(newest);
   return byAge
     .filter(({ cookie, start }, index) => {
