@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
 const doors = [
   { name: 'openid-client', door: 'lib/provider/' },
   { name: 'oauth4webapi', door: 'lib/provider/' },
-  { name: 'ioredis', door: 'lib/redis-connection.ts', types: true },
+  { name: 'ioredis', door: 'lib/redis-client.ts', types: true },
   { name: 'express-session', door: 'lib/session/', types: true },
   { name: 'connect-redis', door: 'lib/session/' },
 ];
@@ -58,7 +58,7 @@ export default tseslint.config(
   },
   { files: ['lib/provider/**/*.ts'], rules: refuseAllBut('openid-client', 'oauth4webapi') },
   { files: ['lib/session/**/*.ts'], rules: refuseAllBut('express-session', 'connect-redis') },
-  { files: ['lib/redis-connection.ts'], rules: refuseAllBut('ioredis') },
+  { files: ['lib/redis-client.ts'], rules: refuseAllBut('ioredis') },
   {
     files: ['test/**/*.ts', 'example-app/**/*.ts'],
     rules: {

@@ -14,10 +14,12 @@ import { createOAuthFetch } from './oauth-fetch.js';
 import { createOfflineGrant } from './offline-grant.js';
 import type { OfflineGrant } from './offline-grant.js';
 import { resolveOptions } from './options.js';
+import { refuseProtocolParameter } from './options/authorization-params.js';
 import { createProvider } from './provider/provider.js';
 import type { Provider } from './provider/provider.js';
 import { connectRedis } from './redis-connection.js';
 import type { RedisConnection } from './redis-connection.js';
+import { probeRedis } from './redis-probe.js';
 import { createRequestOAuth } from './request-oauth.js';
 import { createRequestTokens } from './request-tokens.js';
 import { callbackRoute } from './routes/callback.js';
@@ -41,7 +43,8 @@ export interface CodeFlow extends Middleware {
   /** A user's tokens for a job that runs without them, by `req.oauth.grantId`. With `session.keepGrant` also after the session has ended by time. */
   grant(grantId: string): OfflineGrant;
   /**
-   * Ends every login of this user: sessions, grants, and, where the server has revocation, refresh tokens.
+   * Ends every login of this user, on every process: sessions and grants, kept ones too. A token that a process holds in memory is used for
+   * one second more at most.
    * Rejects with StoreError if the store could not be asked: call it again.
    */
   endSessions(whose: { subject: string }): Promise<void>;
@@ -54,7 +57,16 @@ export interface CodeFlow extends Middleware {
 
 /**
  * Logs users in with the authorization code flow (RFC 6749 §4.1, RFC 7636, OpenID Connect Core §3.1), keeps their tokens
- * on the server, and gives every request `req.oauth`, `req.oauthFetch` and `req.session`.
+ * on the server, and gives every request `req.oauth`, `req.oauthFetch` and `req.session`. The app also starts while the
+ * authorization server or Redis is down.
+ * @example
+ * ```ts
+ * app.use(codeFlow({
+ *   provider: { issuer: 'https://id.example.com', clientId: 'web', clientSecret: process.env.CLIENT_SECRET },
+ *   baseUrl: 'https://app.example.com',
+ *   secret: process.env.SESSION_SECRET,
+ * }));
+ * ```
  * @throws ConfigurationError for options that cannot work, naming the option and what to write instead.
  */
 export function codeFlow(input: CodeFlowOptions): CodeFlow {
@@ -97,6 +109,7 @@ function assemble(options: ResolvedOptions): Parts {
   const connection = redis === undefined ? undefined : connectRedis(redis, redisTimeoutSeconds, events);
   const keys = connection === undefined ? memorySessionKeys() : redisSessionKeys(connection);
   const store = connection === undefined ? createMemoryGrantStore(clock) : createRedisGrantStore(connection, sealer);
+  if (connection !== undefined) probeRedis({ connection, keys, grants: store, sealer, clock, events });
   const provider = createProvider(options.provider, { fetch, httpTimeoutSeconds, clock });
   const sessions = createSessions({ options, keys, sealer, clock, events });
   const { idleTimeoutSeconds, grantIdleTimeoutSeconds } = session;
@@ -145,7 +158,10 @@ function attach(parts: Parts, session: RequestSession, req: Request, res: Respon
   const tokens = createRequestTokens(parts, session);
   const oauth = createRequestOAuth(state, {
     getAccessToken: async (wish) => (await tokens.accessToken({ resource: wish?.resource })).token,
-    login: (parameters = {}) => startLogin(parts, req, res, parameters),
+    async login(parameters = {}) {
+      for (const name of Object.keys(parameters.authorizationParams ?? {})) refuseProtocolParameter(name, 'authorizationParams');
+      return startLogin(parts, req, res, parameters);
+    },
     logout: (parameters = {}) => logout(parts, res, session, parameters.returnTo),
   });
   const context: RequestContext = {

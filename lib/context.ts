@@ -14,7 +14,7 @@ export type LoginState =
 export interface LoginParameters {
   /** Where the browser goes afterwards; kept only if it lies on our origin. Default: `afterLogin`. */
   returnTo?: string;
-  /** Added to the authorization request. Protocol parameters (`state`, `redirect_uri`, …) are refused. */
+  /** Added to the authorization request. Protocol parameters (`state`, `redirect_uri`, …) are left out. */
   authorizationParams?: Readonly<Record<string, string>>;
 }
 

@@ -30,7 +30,7 @@ export interface CodeFlowEvents {
   'refresh.stale': RefreshEvent;
   /** The login ended while its refresh was under way; the new tokens were revoked and dropped. */
   'refresh.gone': RefreshEvent;
-  /** The authorization server refused the refresh token for good: the login has ended. */
+  /** The authorization server refused the refresh token for good, or `refresh.subject_mismatch` went before: the login has ended. */
   'refresh.refused': RefreshEvent;
   /** The refresh did not work this time; the login goes on. */
   'refresh.failed': RefreshEvent;
@@ -40,6 +40,8 @@ export interface CodeFlowEvents {
   'refresh.healed': RefreshEvent;
   /** The refreshed ID Token names somebody else: the login has ended (OpenID Connect Core §12.2). */
   'refresh.subject_mismatch': RefreshEvent;
+  /** Redis was reached and has shown once that it can do all that is asked of it. Nothing comes of it with the memory store. */
+  'store.ready': Record<string, never>;
   /** The store could not answer a request. */
   'store.failed': { operation: string; code: CodeFlowErrorCode };
   /** Something is set up wrongly and only running showed it. */

@@ -21,7 +21,7 @@ export {
 export type { CodeFlowErrorCode, StepUp } from './errors.js';
 export type { CodeFlowEvents, RefreshEvent } from './events.js';
 export { handleAuthErrors } from './guards/handle-auth-errors.js';
-export type { HandleAuthErrorsOptions } from './guards/handle-auth-errors.js';
+export type { ErrorPageDetails, HandleAuthErrorsOptions } from './guards/handle-auth-errors.js';
 export { requireAuth } from './guards/require-auth.js';
 export type { RequireAuthOptions } from './guards/require-auth.js';
 export type { OAuthFetch } from './oauth-fetch.js';
@@ -47,7 +47,7 @@ declare global {
     interface Request {
       /** Who is logged in, and the flows by hand. */
       oauth: RequestOAuth;
-      /** `fetch` with the user's access token, for the URLs in the option `apis`. */
+      /** `fetch` with the user's access token, for the URLs in the option `apis`; see `OAuthFetch`. */
       oauthFetch: OAuthFetch;
     }
   }

@@ -6,6 +6,14 @@ import { findApi } from './urls.js';
 
 type FetchInput = Parameters<typeof fetch>[0];
 
+/**
+ * `fetch` with the user's access token (RFC 6750 §2.1), renewed first if it has to be. Rejects before anything is sent: with
+ * ConfigurationError if the URL lies under no entry of `apis` or the caller sets `Authorization`; with AuthenticationRequiredError,
+ * ProviderError or StoreError if there is no token.
+ *
+ * A 401 that a new token may mend is tried once more with one, unless the body is a stream. Redirects come back as they are; with
+ * `redirect: 'follow'` in `init`, each hop is checked like the first.
+ */
 export type OAuthFetch = typeof fetch;
 
 export interface OAuthFetchSettings {

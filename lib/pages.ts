@@ -99,12 +99,12 @@ const policy = `default-src 'none'; style-src ${styleHash}; frame-ancestors 'non
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 const escapeHtml = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? '');
 
-const layout = (title: string, content: string): string => `<!doctype html>
+const layout = (title: string, content: string, head = ''): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
+<meta name="robots" content="noindex">${head}
 <title>${escapeHtml(title)}</title>
 <style>${style}</style>
 </head>
@@ -141,6 +141,15 @@ export function logoutPage({ logoutUrl, stayUrl }: { logoutUrl: string; stayUrl:
     contentSecurityPolicy: policy,
     referrerPolicy: 'same-origin',
   };
+}
+
+/**
+ * Loads its own address again. A browser sends no SameSite=Strict cookie along the redirects that come from another site; it does
+ * once the page asks by itself. The address, with its code, is not repeated in the page.
+ */
+export function reloadPage(): Page {
+  const html = layout('Signing in', '<p>One moment, please.</p>', '<meta http-equiv="refresh" content="0">');
+  return { html, contentSecurityPolicy: `${policy}; form-action 'none'`, referrerPolicy: 'no-referrer' };
 }
 
 /** The app's own HTML under the app's own rules; framing alone stays forbidden. */

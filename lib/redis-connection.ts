@@ -7,15 +7,15 @@ import { StoreError } from './errors.js';
 import type { Events } from './events.js';
 import { openClient } from './redis-client.js';
 import type { RedisClient } from './redis-client.js';
-import { createProblemTeller, replyCode } from './redis-problems.js';
+import { createProblemTeller, replyCode } from './redis-replies.js';
 
-export { replyCode } from './redis-problems.js';
+export { replyCode } from './redis-replies.js';
 export type { RedisClient } from './redis-client.js';
 
 export interface RedisConnection {
   /**
    * Runs one operation within the deadline. Rejects with StoreError only; whether a write was carried out is then unknown.
-   * While somebody waits it is sent again after a lost connection, so `send` must be safe to repeat; after the deadline it is sent no more.
+   * While somebody waits, `send` is called again after a lost connection, so it must be safe to repeat; after the deadline never.
    */
   run<T>(operation: string, send: (client: RedisClient) => Promise<T>): Promise<T>;
   /** Resolves when Redis takes commands. Stays pending while it is out of reach, and after `close()`. */
@@ -23,10 +23,10 @@ export interface RedisConnection {
   close(): Promise<void>;
 }
 
-/** Answers that pass by themselves, often within the deadline: a fail-over, a start, slots on the move. Nothing was carried out. */
+/** Replies that pass by themselves, often within the deadline: a fail-over, a start, slots on the move. Nothing was carried out. */
 const PASSING = new Set(['LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN', 'READONLY', 'NOREPLICAS', 'BUSY']);
 
-/** What is no answer of Redis at all is a connection that was lost or not there yet. */
+/** What is no reply of Redis at all is a connection that was lost or not there yet. */
 function passes(error: unknown): boolean {
   const reply = replyCode(error);
   return reply === undefined || PASSING.has(reply);
@@ -35,48 +35,82 @@ function passes(error: unknown): boolean {
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 80;
 
-/** One operation for as long as somebody waits for it. */
+/** One operation, for as long as somebody waits for it. */
 interface Call {
+  readonly operation: string;
   over: boolean;
   /** Why it was not carried out so far. */
   error: unknown;
   /** Ends a wait for the connection. */
   wake: () => void;
-  /** Ends the call. */
+  /** Ends the call with an error. */
   fail: (error: StoreError) => void;
 }
 
-export function connectRedis(redis: RedisClient | string, timeoutSeconds: number, events: Events): RedisConnection {
-  const timeoutMs = timeoutSeconds * 1000;
-  const client = openClient(redis, timeoutMs);
-  const tellProblem = createProblemTeller(events);
-  const calls = new Set<Call>();
-  const waiting = new Set<() => void>();
-  let closed = false;
-  /** What was last heard of a connection that did not come about. */
-  let refusal: unknown;
+class OwnConnection implements RedisConnection {
+  readonly #client: RedisClient;
+  readonly #timeoutMs: number;
+  readonly #events: Events;
+  readonly #tellProblem: (error: unknown) => void;
+  readonly #calls = new Set<Call>();
+  readonly #waiting = new Set<() => void>();
+  /** Why there is no connection, as far as Redis said. */
+  #refusal: unknown;
+  #closed = false;
 
-  function hear(error: unknown): void {
-    refusal = error;
-    tellProblem(error);
+  constructor(client: RedisClient, timeoutMs: number, events: Events) {
+    this.#client = client;
+    this.#timeoutMs = timeoutMs;
+    this.#events = events;
+    this.#tellProblem = createProblemTeller(events, () => systemClock.monotonic());
+    const hear = (error: unknown): void => {
+      this.#refusal = error;
+      this.#tellProblem(error);
+    };
+    // Without a listener ioredis prints every connection error, with the address. Requests report the outage themselves.
+    client.on('error', (error: Error & { lastNodeError?: unknown }) => hear(error.lastNodeError ?? error));
+    client.on('node error', hear);
+    client.on('ready', () => this.#wakeAll());
   }
-  // Without a listener ioredis prints every connection error, with the address. Requests report the outage themselves.
-  client.on('error', (error: Error & { lastNodeError?: unknown }) => hear(error.lastNodeError ?? error));
-  client.on('node error', hear);
-  client.on('ready', () => {
-    refusal = undefined;
-    for (const wake of waiting) wake();
-    waiting.clear();
-  });
 
-  async function sendUntilAnswered<T>(send: (client: RedisClient) => Promise<T>, call: Call): Promise<T> {
+  run<T>(operation: string, send: (client: RedisClient) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const fail = (error: StoreError): void => {
+        if (!this.#end(call, timer)) return;
+        this.#events.emit('store.failed', { operation, code: error.code });
+        reject(error);
+      };
+      const call: Call = { operation, over: false, error: undefined, wake: () => undefined, fail };
+      const timer = setTimeout(() => fail(this.#whyNot(call)), this.#timeoutMs);
+      this.#calls.add(call);
+      if (this.#closed) return fail(shutDown(operation));
+      this.#sendUntilAnswered(send, call).then(
+        (value) => this.#end(call, timer) && resolve(value),
+        (error: unknown) => fail(unavailable(operation, error)),
+      );
+    });
+  }
+
+  ready(): Promise<void> {
+    return this.#client.status === 'ready' ? Promise.resolve() : new Promise((resolve) => this.#waiting.add(resolve));
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    for (const call of this.#calls) call.fail(shutDown(call.operation));
+    this.#waiting.clear();
+    this.#client.disconnect();
+    return Promise.resolve();
+  }
+
+  async #sendUntilAnswered<T>(send: (client: RedisClient) => Promise<T>, call: Call): Promise<T> {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
-      if (client.status !== 'ready') await new Promise<void>((resolve) => waiting.add((call.wake = resolve)));
+      if (this.#client.status !== 'ready') await this.#connected(call);
       if (call.over) throw call.error;
       try {
-        return await send(client);
+        return await send(this.#client);
       } catch (error) {
-        tellProblem(error);
+        this.#tellProblem(error);
         if (!passes(error)) throw error;
         call.error = error;
       }
@@ -84,49 +118,44 @@ export function connectRedis(redis: RedisClient | string, timeoutSeconds: number
     }
   }
 
-  /** The best that is known when the time is over. */
-  function whyNot(operation: string, { error }: Call): StoreError {
-    const cause = client.status === 'ready' ? error : (refusal ?? error);
-    return replyCode(cause) === undefined ? timedOut(operation, timeoutSeconds) : unavailable(operation, cause);
+  #connected(call: Call): Promise<void> {
+    return new Promise((resolve) => {
+      call.wake = resolve;
+      this.#waiting.add(resolve);
+    });
   }
 
-  return {
-    run<T>(operation: string, send: (client: RedisClient) => Promise<T>): Promise<T> {
-      return new Promise((resolve, reject) => {
-        const call: Call = { over: false, error: undefined, wake: () => undefined, fail };
-        const timer = setTimeout(() => fail(whyNot(operation, call)), timeoutMs);
-        function end(): boolean {
-          if (call.over) return false;
-          call.over = true;
-          clearTimeout(timer);
-          calls.delete(call);
-          // A long outage must not pile up those who gave up.
-          if (waiting.delete(call.wake)) call.wake();
-          return true;
-        }
-        function fail(error: StoreError): void {
-          if (!end()) return;
-          events.emit('store.failed', { operation, code: error.code });
-          reject(error);
-        }
-        calls.add(call);
-        if (closed) return fail(shutDown(operation));
-        sendUntilAnswered(send, call).then((value) => end() && resolve(value), (error: unknown) => fail(unavailable(operation, error)));
-      });
-    },
-    ready: () => (client.status === 'ready' ? Promise.resolve() : new Promise((resolve) => waiting.add(resolve))),
-    close() {
-      closed = true;
-      for (const call of calls) call.fail(shutDown('finish'));
-      waiting.clear();
-      client.disconnect();
-      return Promise.resolve();
-    },
-  };
+  #wakeAll(): void {
+    this.#refusal = undefined;
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+
+  /** `false`: it was over already. */
+  #end(call: Call, timer: NodeJS.Timeout): boolean {
+    if (call.over) return false;
+    call.over = true;
+    clearTimeout(timer);
+    this.#calls.delete(call);
+    // Those who gave up must not pile up in a long outage.
+    if (this.#waiting.delete(call.wake)) call.wake();
+    return true;
+  }
+
+  /** The best that is known when the time is over. */
+  #whyNot({ operation, error }: Call): StoreError {
+    const cause = this.#client.status === 'ready' ? error : (this.#refusal ?? error);
+    return replyCode(cause) === undefined ? timedOut(operation, this.#timeoutMs / 1000) : unavailable(operation, cause);
+  }
+}
+
+export function connectRedis(redis: RedisClient | string, timeoutSeconds: number, events: Events): RedisConnection {
+  const timeoutMs = timeoutSeconds * 1000;
+  return new OwnConnection(openClient(redis, timeoutMs), timeoutMs, events);
 }
 
 function shutDown(operation: string): StoreError {
-  return new StoreError('ERR_CODE_FLOW_CLOSED', `Redis was not asked to ${operation}: codeFlow() is closed`);
+  return new StoreError('ERR_CODE_FLOW_CLOSED', `Redis could not ${operation}: codeFlow() is closed`);
 }
 
 function timedOut(operation: string, timeoutSeconds: number): StoreError {

@@ -10,25 +10,30 @@ interface OAuthMethods {
    * @param wish.resource RFC 8707: the token of that API instead of the login's own.
    */
   getAccessToken(wish?: { resource?: string }): Promise<string>;
-  /** Answers this request with a redirect to the authorization server. */
+  /** Answers this request with a redirect to the authorization server. Rejects with ProviderError if that cannot be found. */
   login(parameters?: LoginParameters): Promise<void>;
-  /** Ends the login here, then answers with a redirect to the authorization server's logout. Rejects with StoreError if it could not be ended. */
+  /**
+   * Ends the login here, revokes its refresh token, then answers with a redirect to the authorization server's logout. Rejects with
+   * StoreError if it could not be ended. Where the request comes from is not looked at: that is your route's to check.
+   * @param parameters.returnTo Where to go if the server has no logout of its own; otherwise that leads to `afterLogout`.
+   */
   logout(parameters?: { returnTo?: string }): Promise<void>;
 }
 
 /** Somebody is logged in. */
 export interface AuthenticatedOAuth extends OAuthMethods {
   readonly isAuthenticated: true;
+  /** Of the ID Token, verified at login. */
   readonly claims: Claims;
   /** `sub`: identifies the user together with the provider. */
   readonly subject: string;
-  /** The name of the provider in the options; `default` for a single one. */
+  /** The name of the provider: `default`. */
   readonly provider: string;
-  /** Names this login, for background jobs. As good as a key to the user's tokens: never show or log it. */
+  /** Names this login for `grant()` in background jobs. As good as a key to the user's tokens: never show or log it. */
   readonly grantId: string;
-  /** When the login ends, epoch seconds. */
+  /** When the login ends at the latest, epoch seconds; without requests it ends earlier (`session.idleTimeoutSeconds`). */
   readonly expiresAt: number;
-  /** The scope granted at login, space-separated. */
+  /** The scope granted at login, space-separated; `undefined`: the server did not say, so it is what was asked for (RFC 6749 §5.1). */
   readonly scope: string | undefined;
 }
 

@@ -14,6 +14,11 @@ export interface Sealer {
   seal(purpose: Purpose, id: string, text: string, context?: string): string;
   /** `undefined`: not sealed by us, not for this purpose, id or context, damaged, or by a secret that was removed. */
   open(purpose: Purpose, id: string, sealed: string, context?: string): string | undefined;
+  /**
+   * Whether another release or another process may still open this: a later format, or a secret that is not (or not yet) ours.
+   * Such a value is left alone, so that secrets and releases can be rolled out process by process.
+   */
+  mayBeOthers(sealed: string): boolean;
   /** One per secret, the signing one first: keys of their own, so that a cookie signature says nothing about sealed values. */
   readonly signingKeys: readonly string[];
 }
@@ -63,6 +68,11 @@ export function createSealer(secrets: readonly string[]): Sealer {
       if (body.length < NONCE_BYTES + TAG_BYTES) return undefined;
       return decipher(derive(key.bytes, id, purpose), body, additionalData(key.id, context));
     },
+
+    mayBeOthers(sealed) {
+      const [, format, keyId] = /^(\d{1,6})\.([\w-]{6})\./.exec(sealed) ?? [];
+      return format !== undefined && (Number(format) > FORMAT || !keys.some(({ id }) => id === keyId));
+    },
   };
 }
 
@@ -75,12 +85,6 @@ function decipher(key: Buffer, body: Buffer, data: Buffer): string | undefined {
   } catch {
     return undefined; // Not authentic: the one thing that final() throws for.
   }
-}
-
-/** A value of a later release's format: leave it alone, that release may still need it. */
-export function isNewerFormat(sealed: string): boolean {
-  const format = /^(\d{1,6})\./.exec(sealed)?.[1];
-  return format !== undefined && Number(format) > FORMAT;
 }
 
 /** 256 random bits, base64url: session ids, grant ids, `state`, `nonce` and PKCE verifiers (RFC 7636 §4.1). */

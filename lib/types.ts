@@ -32,9 +32,12 @@ interface ProviderBase {
   clientSecret?: string | undefined;
   /** Default: what the server's metadata allows, `client_secret_basic` first; `none` without a secret. */
   clientAuthentication?: ClientAuthenticationMethod | undefined;
-  /** Space-separated (RFC 6749 §3.3). Default `openid profile email`. Add `offline_access` where the server gives refresh tokens only for it. */
+  /**
+   * Space-separated (RFC 6749 §3.3), with `openid`: the ID Token says who it is. Default `openid profile email`. Add `offline_access`
+   * where the server gives refresh tokens only for it.
+   */
   scope?: string | undefined;
-  /** Sent with every authorization request. Protocol parameters (`state`, `redirect_uri`, …) are refused. */
+  /** Sent with every authorization request; those of a request go before. Protocol parameters (`state`, `redirect_uri`, …) are refused. */
   authorizationParams?: Readonly<Record<string, string>> | undefined;
   /** Further registered client metadata, RFC 7591 §2 names, such as `id_token_signed_response_alg`. */
   clientMetadata?: Readonly<Record<string, unknown>> | undefined;
@@ -49,11 +52,11 @@ export type ProviderOptions =
 
 /** One API that may receive the user's token. */
 export interface ApiOptions {
-  /** Same origin and path prefix; `http:` on loopback only. */
+  /** Same origin, and this path or below: `/v1` stands for `/v1/orders`, not for `/v10`. `http:` on loopback only. */
   url: string;
-  /** RFC 8707 resource indicator: this API gets an access token of its own. */
+  /** RFC 8707 resource indicator: this API gets an access token of its own, by way of the refresh token. */
   resource?: string | undefined;
-  /** Asked for when the resource's token is requested. Default: what was granted at login. */
+  /** Asked for when the resource's token is requested; only with `resource`. Default: what was granted at login. */
   scope?: string | undefined;
 }
 
@@ -63,27 +66,38 @@ export interface CodeFlowOptions {
   provider: ProviderOptions;
   /**
    * The app's public URL, with path prefix if any. Every URL that is sent out is built from it, never from `Host` or
-   * `X-Forwarded-*`. `https:` here is what makes cookies `Secure`, also behind a TLS-terminating proxy.
+   * `X-Forwarded-*`. `https:` here is what makes cookies `Secure`, also behind a TLS-terminating proxy; in production it must
+   * be `https:` off loopback.
    */
   baseUrl: string;
-  /** At least 32 characters each. The first seals and signs, all open and verify: put a new one in front to rotate. */
+  /**
+   * At least 32 characters each. The first seals and signs, all open and verify. To rotate while several processes run, first append
+   * the new one everywhere, then put it in front.
+   */
   secret: string | readonly string[] | undefined;
-  /** An ioredis `Redis` or `Cluster`, or a URL. Left out: memory, for one process, refused in production. */
+  /**
+   * An ioredis `Redis` or `Cluster`, which is duplicated and left as it is, or a URL. Left out: memory, for one process, refused in
+   * production.
+   */
   redis?: Redis | Cluster | string | undefined;
-  /** The only places that get a token. Default none: `req.oauthFetch` then refuses every URL. */
+  /** The only places that get a token: URL prefixes, or `ApiOptions`. Default none: `req.oauthFetch` then refuses every URL. */
   apis?: readonly (string | ApiOptions)[] | undefined;
+  /** The session and its cookie. */
   session?: SessionOptions | undefined;
-  /** Paths under `baseUrl`; `false` switches one off. */
+  /** Paths under `baseUrl`; `false` switches one off. Default `/login`, `/callback`, `/logout`. */
   routes?: { login?: string | false | undefined; callback?: string | undefined; logout?: string | false | undefined } | undefined;
-  /** Where to go after a login that asked for no return path. Default `/`. */
+  /** Where to go after a login that asked for no return path: a path under `baseUrl`, or a URL on its origin. Default `/`. */
   afterLogin?: string | undefined;
-  /** Where to go after a logout that asked for no return path. Default `/`. */
+  /**
+   * Where the browser comes back to after a logout at the authorization server, to be registered there
+   * (`post_logout_redirect_uris`); where the server has no logout, only if no return path was asked for. Default `/`.
+   */
   afterLogout?: string | undefined;
   /** Which query parameters of the login route are passed on. Default `login_hint`, `ui_locales`, `prompt`, `acr_values`, `max_age`. */
   loginParams?: readonly string[] | undefined;
-  /** The whole of one call to the authorization server, in seconds. Default 5. */
+  /** The whole of one call to the authorization server, and how long a request waits for a refresh, in seconds from 0.05 to 60. Default 5. */
   httpTimeoutSeconds?: number | undefined;
-  /** One Redis operation, in seconds. Default 0.5. */
+  /** One Redis operation, in seconds from 0.01 to 30. Default 0.5. */
   redisTimeoutSeconds?: number | undefined;
   /** Used for the authorization server and the APIs. Default: the global `fetch`. */
   fetch?: typeof fetch | undefined;
@@ -93,9 +107,9 @@ export interface CodeFlowOptions {
 export interface SessionOptions {
   /** Default `__Host-session`; `__Secure-session` when `baseUrl` has a path; `session` when it is `http:`. */
   cookieName?: string | undefined;
-  /** Default `lax`. */
+  /** With `strict` the callback loads itself once more, and a link from another site leads through the login. Default `lax`. */
   sameSite?: 'lax' | 'strict' | undefined;
-  /** A login ends after this time without a request. Default 28,800 (8 h). */
+  /** A login ends after this time without a request. Default 28,800 (8 h), or `absoluteTimeoutSeconds` if that is shorter. */
   idleTimeoutSeconds?: number | undefined;
   /** A login ends after this time, whatever happens. Default 604,800 (7 d). */
   absoluteTimeoutSeconds?: number | undefined;

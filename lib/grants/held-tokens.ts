@@ -21,10 +21,18 @@ export interface HeldToken {
   quietUntil: number;
 }
 
+/** `redeemed`: by this very refresh, so that the access token is as new as can be. */
+export interface Renewed {
+  readonly newer: HeldToken;
+  readonly redeemed: boolean;
+}
+
 export interface HeldTokens {
   get(grantId: string, resource: string): HeldToken | undefined;
   /** Keeps what the store said; never replaces a newer version by an older one. */
   remember(grantId: string, resource: string, known: VersionedTokens): HeldToken;
+  /** The newest version known of any resource's token: for a store that lost it. */
+  newest(grantId: string): (VersionedTokens & { readonly resource: string }) | undefined;
   /** The login has ended here: nothing of it is served or remembered again. */
   forget(grantId: string): void;
   hasEnded(grantId: string): boolean;
@@ -70,6 +78,12 @@ export function createHeldTokens(clock: Clock): HeldTokens {
       const assessed = assess(known, resource);
       if (!ended.has(grantId) && (before === undefined || before.version < known.version)) held.set(key, assessed);
       return assessed;
+    },
+    newest(grantId) {
+      const own = [...held.entries()].filter(([key]) => key.startsWith(`${grantId}\n`)).sort(([, a], [, b]) => b.version - a.version);
+      if (own[0] === undefined) return undefined;
+      const [key, { version, tokens, endsAt }] = own[0];
+      return { resource: key.slice(grantId.length + 1), version, tokens, ...(endsAt === Infinity ? {} : { leftMs: endsAt - clock.monotonic() }) };
     },
     forget(grantId) {
       ended.set(grantId, true);

@@ -1,6 +1,7 @@
 /** Grants in the memory of one process: the same steps as in Redis, under the same rules. */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.js';
+import { hashId } from '../seal.js';
 import type { Attempt, AcquireAnswer, Commit, CommitAnswer, FailAnswer, Failure, GrantStore, ReadAnswer, VersionedTokens } from './grant-store.js';
 import { DEFAULT_RESOURCE } from './token-set.js';
 import type { TokenSet } from './token-set.js';
@@ -22,6 +23,7 @@ interface GrantRecord {
 const MEMORY_GRANTS = 50_000;
 
 class MemoryGrantStore implements GrantStore {
+  /** By the hash of the id, as in Redis. */
   readonly #records = new LRUCache<string, GrantRecord>({ max: MEMORY_GRANTS });
   readonly #clock: Clock;
 
@@ -52,12 +54,12 @@ class MemoryGrantStore implements GrantStore {
       ended: false,
     };
     this.#setEnd(record, DEFAULT_RESOURCE, leftMs);
-    this.#records.set(grantId, record, { ttl: keepMs });
+    this.#records.set(hashId(grantId), record, { ttl: keepMs });
     return Promise.resolve();
   }
 
   read(grantId: string, resource: string): Promise<ReadAnswer> {
-    const record = this.#records.get(grantId);
+    const record = this.#records.get(hashId(grantId));
     if (record === undefined) return Promise.resolve({ kind: 'gone' });
     return Promise.resolve(record.ended ? { kind: 'ended' } : { kind: 'alive', ...this.#tokens(record, resource) });
   }
@@ -67,7 +69,7 @@ class MemoryGrantStore implements GrantStore {
   }
 
   #acquire({ grantId, owner, version, resource }: Attempt, leaseMs: number): AcquireAnswer {
-    const record = this.#records.get(grantId);
+    const record = this.#records.get(hashId(grantId));
     if (record === undefined) return { kind: 'gone' };
     if (record.ended) return { kind: 'ended' };
     if (record.version !== version) return { kind: 'newer', ...this.#tokens(record, resource) };
@@ -84,8 +86,9 @@ class MemoryGrantStore implements GrantStore {
   }
 
   #commit({ grantId, owner, version, resource }: Attempt, { tokens, newVersion, leftMs, backOffMs, keepMs }: Commit): CommitAnswer {
-    const record = this.#records.get(grantId);
+    const record = this.#records.get(hashId(grantId));
     if (record === undefined || record.ended) return { kind: 'gone' };
+    if (record.lock?.owner === owner) record.lock = undefined;
     if (record.version !== version) {
       return record.lastCommit === owner ? { kind: 'committed', version: record.version } : { kind: 'stale', ...this.#tokens(record, resource) };
     }
@@ -96,8 +99,7 @@ class MemoryGrantStore implements GrantStore {
     record.notBefore = backOffMs === 0 ? 0 : this.#clock.monotonic() + backOffMs;
     record.failures = backOffMs === 0 ? 0 : record.failures + 1;
     if (backOffMs === 0) record.doubtfulVersion = undefined;
-    if (record.lock?.owner === owner) record.lock = undefined;
-    this.#records.set(grantId, record, { ttl: keepMs });
+    this.#records.set(hashId(grantId), record, { ttl: keepMs });
     return { kind: 'committed', version: newVersion };
   }
 
@@ -106,11 +108,13 @@ class MemoryGrantStore implements GrantStore {
   }
 
   #fail({ grantId, owner, version, resource }: Attempt, outcome: Failure, backOffMs: number): FailAnswer {
-    const record = this.#records.get(grantId);
+    const record = this.#records.get(hashId(grantId));
     if (record === undefined) return { kind: 'gone' };
     if (record.ended) return { kind: 'ended' };
+    const mine = record.lock?.owner === owner;
+    if (mine) record.lock = undefined;
     if (record.version !== version) return { kind: 'newer', ...this.#tokens(record, resource) };
-    if (record.lock?.owner !== owner) return { kind: 'lost' };
+    if (!mine) return { kind: 'lost' };
     if (outcome === 'refused' || (outcome === 'doubtful' && record.doubtfulVersion === version)) {
       record.ended = true;
       record.tokens = { accessTokens: {} };
@@ -119,20 +123,24 @@ class MemoryGrantStore implements GrantStore {
     if (outcome === 'doubtful') record.doubtfulVersion = version;
     record.notBefore = this.#clock.monotonic() + backOffMs;
     record.failures += 1;
-    record.lock = undefined;
     return { kind: 'recorded' };
   }
 
   renew(grantId: string, keepMs: number): Promise<void> {
-    const record = this.#records.get(grantId);
-    if (record !== undefined) this.#records.set(grantId, record, { ttl: keepMs });
+    const record = this.#records.get(hashId(grantId));
+    if (record !== undefined) this.#records.set(hashId(grantId), record, { ttl: keepMs });
     return Promise.resolve();
   }
 
   destroy(grantId: string): Promise<TokenSet | undefined> {
-    const record = this.#records.get(grantId);
-    this.#records.delete(grantId);
+    const record = this.#records.get(hashId(grantId));
+    this.#records.delete(hashId(grantId));
     return Promise.resolve(record === undefined || record.ended ? undefined : record.tokens);
+  }
+
+  destroyHashed(hash: string): Promise<void> {
+    this.#records.delete(hash);
+    return Promise.resolve();
   }
 }
 

@@ -14,9 +14,9 @@ const NOW = `local t=redis.call('TIME'); local now=t[1]*1000+math.floor(t[2]/100
 /** `left(x)`: the remaining time as a string; empty when the end is not known. */
 const LEFT = `local function left(x) if x then return tostring(x-now) end return '' end`;
 
-/** ARGV: sealed, resource, left ms or '', keep ms. */
+/** ARGV: sealed, resource, left ms or '', keep ms. The same once more, after a lost answer, is no clash. */
 export const CREATE = redisScript(`${NOW}
-if redis.call('EXISTS',KEYS[1])==1 then return {'EXISTS'} end
+if redis.call('EXISTS',KEYS[1])==1 then return {redis.call('HGET',KEYS[1],'ct')==ARGV[1] and 'OK' or 'EXISTS'} end
 redis.call('HSET',KEYS[1],'v','1','ct',ARGV[1])
 if ARGV[3]~='' then redis.call('HSET',KEYS[1],'x:'..ARGV[2],now+ARGV[3]) end
 redis.call('PEXPIRE',KEYS[1],ARGV[4])
@@ -47,6 +47,7 @@ local h=redis.call('HMGET',KEYS[1],'v','ct','end','x:'..ARGV[5],'lk','lc')
 if not h[1] or h[3] then return {'GONE'} end
 if h[1]~=ARGV[2] then
   if h[6]==ARGV[1] then return {'OK',h[1]} end
+  if h[5]==ARGV[1] then redis.call('HDEL',KEYS[1],'lk','lx') end
   return {'STALE',h[1],h[2],left(h[4])}
 end
 redis.call('HSET',KEYS[1],'v',ARGV[4],'ct',ARGV[3],'lc',ARGV[1])
@@ -66,8 +67,12 @@ export const FAIL = redisScript(`${NOW} ${LEFT}
 local h=redis.call('HMGET',KEYS[1],'v','ct','end','x:'..ARGV[5],'lk','pr')
 if not h[1] then return {'GONE'} end
 if h[3] then return {'ENDED'} end
-if h[1]~=ARGV[2] then return {'NEWER',h[1],h[2],left(h[4])} end
-if h[5]~=ARGV[1] then return {'LOST'} end
+local mine=h[5]==ARGV[1]
+if h[1]~=ARGV[2] then
+  if mine then redis.call('HDEL',KEYS[1],'lk','lx') end
+  return {'NEWER',h[1],h[2],left(h[4])}
+end
+if not mine then return {'LOST'} end
 if ARGV[3]=='refused' or (ARGV[3]=='doubtful' and h[6]==h[1]) then
   redis.call('DEL',KEYS[1])
   redis.call('HSET',KEYS[1],'v',h[1],'end',ARGV[3])

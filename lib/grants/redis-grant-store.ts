@@ -16,7 +16,8 @@ const REMEMBER_END_MS = 600_000;
 type Arguments = readonly (string | number)[];
 
 /** The braces keep everything of one login in one slot of a cluster. */
-const keyOf = (grantId: string): string => `ecf:g:{${hashId(grantId)}}`;
+const keyOfHash = (hash: string): string => `ecf:g:{${hash}}`;
+const keyOf = (grantId: string): string => keyOfHash(hashId(grantId));
 
 class RedisGrantStore implements GrantStore {
   readonly #connection: RedisConnection;
@@ -86,6 +87,10 @@ class RedisGrantStore implements GrantStore {
   async destroy(grantId: string): Promise<TokenSet | undefined> {
     const [version, sealed] = await this.#run('delete the grant', DESTROY, grantId, []);
     return this.#open(grantId, version, sealed);
+  }
+
+  async destroyHashed(hash: string): Promise<void> {
+    await this.#connection.run('delete the grant', (client) => client.del(keyOfHash(hash)));
   }
 
   async #run(operation: string, script: RedisScript, grantId: string, args: Arguments): Promise<string[]> {

@@ -29,3 +29,9 @@ export type Refreshed = VersionedTokens & { readonly redeemed: boolean };
 export function versioned(version: number, { tokens, leftMs }: Commit): VersionedTokens {
   return { version, tokens, ...(typeof leftMs === 'number' ? { leftMs } : {}) };
 }
+
+/** The same commit, so much later: its access token has less time left. */
+export function aged(commit: Commit, elapsedMs: number): Commit {
+  const { leftMs } = commit;
+  return typeof leftMs === 'number' ? { ...commit, leftMs: Math.max(0, Math.round(leftMs - elapsedMs)) } : commit;
+}

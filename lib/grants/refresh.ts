@@ -12,7 +12,7 @@ import { hashId } from '../seal.js';
 import type { TokenResponse } from '../types.js';
 import type { AcquireAnswer, Attempt, Commit, Failure, GrantStore, VersionedTokens } from './grant-store.js';
 import { backOffMs, loginEnded, loginRequired, tokenUnavailable } from './refresh-outcomes.js';
-import { attemptOf, namesAnother, versioned } from './refresh-request.js';
+import { aged, attemptOf, namesAnother, versioned } from './refresh-request.js';
 import type { Refreshed, RefreshRequest } from './refresh-request.js';
 import { DEFAULT_RESOURCE, nextTokenSet, withRefreshToken } from './token-set.js';
 
@@ -74,7 +74,7 @@ class StoreRefresher implements Refresher {
   async refresh(request: RefreshRequest): Promise<Refreshed> {
     const answer = await this.#acquire(request, randomUUID());
     if (!('lock' in answer)) return { ...answer, redeemed: false };
-    return { ...(await this.#redeem({ request, ...answer })), redeemed: true };
+    return this.#redeem({ request, ...answer });
   }
 
   close(): void {
@@ -87,6 +87,8 @@ class StoreRefresher implements Refresher {
     const commit = { tokens: newest.tokens, newVersion: newest.version, leftMs, backOffMs: 0, keepMs: request.keepMs };
     const answer = await this.#store.commit(attempt, commit);
     if (answer.kind === 'committed') this.#tell('refresh.healed', request, newest.version);
+    // Logged out meanwhile: what only this process knew must not live on at the server.
+    if (answer.kind === 'gone') this.#revoke(request, newest.tokens.refreshToken);
   }
 
   async settled(): Promise<void> {
@@ -98,7 +100,7 @@ class StoreRefresher implements Refresher {
     const attempt = attemptOf(request, owner);
     const giveUpAt = this.#clock.monotonic() + this.#leaseMs * 2;
     for (let pollMs = FIRST_POLL_MS; this.#clock.monotonic() < giveUpAt; pollMs = Math.min(pollMs * 1.5, SLOWEST_POLL_MS)) {
-      const answer = await this.#lock(attempt);
+      const answer = await this.#store.acquire(attempt, this.#leaseMs);
       switch (answer.kind) {
         case 'acquired':
           return { attempt, lock: answer };
@@ -118,15 +120,7 @@ class StoreRefresher implements Refresher {
     throw tokenUnavailable(this.#leaseMs);
   }
 
-  /** After a lost answer the lock may be ours: asked once more as the same owner, lest it keeps everybody out until its lease ends. */
-  #lock(attempt: Attempt): Promise<AcquireAnswer> {
-    return this.#store.acquire(attempt, this.#leaseMs).catch((error: unknown) => {
-      if (error instanceof StoreError && !this.#closed) return this.#store.acquire(attempt, this.#leaseMs);
-      throw error;
-    });
-  }
-
-  async #redeem(held: HeldLock): Promise<VersionedTokens> {
+  async #redeem(held: HeldLock): Promise<Refreshed> {
     const { request, attempt, lock } = held;
     if (lock.tokens.refreshToken === undefined) throw loginRequired();
     if (lock.takeover) this.#tell('refresh.takeover', request, attempt.version);
@@ -152,13 +146,13 @@ class StoreRefresher implements Refresher {
   }
 
   /** Somebody else's tokens: nothing of them is kept, and the login ends loudly (THREATS D4). */
-  #endForeign(held: HeldLock, refreshToken: string | undefined): Promise<VersionedTokens> {
+  #endForeign(held: HeldLock, refreshToken: string | undefined): Promise<Refreshed> {
     this.#revoke(held.request, refreshToken);
     this.#tell('refresh.subject_mismatch', held.request, held.attempt.version);
     return this.#giveUp(held, 'refused', undefined, 'ERR_CODE_FLOW_SUBJECT_MISMATCH');
   }
 
-  async #keep(held: HeldLock, answer: TokenResponse, sentAt: number): Promise<VersionedTokens> {
+  async #keep(held: HeldLock, answer: TokenResponse, sentAt: number): Promise<Refreshed> {
     const { request, attempt, lock } = held;
     // Counted from before the request was sent: early by the time of the call rather than late.
     const spentMs = this.#clock.monotonic() - sentAt;
@@ -178,22 +172,24 @@ class StoreRefresher implements Refresher {
   }
 
   /** One try in the caller's time; if the store is out of reach, the caller is served from memory and the tries go on (FAULTS 7). */
-  async #commit(held: HeldLock, commit: Commit): Promise<VersionedTokens> {
+  async #commit(held: HeldLock, commit: Commit): Promise<Refreshed> {
+    const since = this.#clock.monotonic();
     try {
       return await this.#commitOnce(held, commit);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      this.#detach(this.#commitUntil(this.#clock.monotonic() + this.#commitForMs, held, commit));
-      return versioned(commit.newVersion, commit);
+      this.#detach(this.#commitUntil(since, held, commit));
+      return { ...versioned(commit.newVersion, commit), redeemed: true };
     }
   }
 
   /** The answer may hold the only living refresh token: storing it is tried until the deadline, always as the same owner. */
-  async #commitUntil(deadline: number, held: HeldLock, commit: Commit): Promise<void> {
+  async #commitUntil(since: number, held: HeldLock, commit: Commit): Promise<void> {
+    const deadline = this.#clock.monotonic() + this.#commitForMs;
     for (;;) {
       await this.#clock.sleep(COMMIT_RETRY_MS);
       try {
-        await this.#commitOnce(held, commit);
+        await this.#commitOnce(held, aged(commit, this.#clock.monotonic() - since));
         return;
       } catch (error) {
         if (!(error instanceof StoreError) || this.#clock.monotonic() >= deadline) throw error;
@@ -201,15 +197,15 @@ class StoreRefresher implements Refresher {
     }
   }
 
-  async #commitOnce({ request, attempt }: HeldLock, commit: Commit): Promise<VersionedTokens> {
+  async #commitOnce({ request, attempt }: HeldLock, commit: Commit): Promise<Refreshed> {
     const answer = await this.#store.commit(attempt, commit);
     switch (answer.kind) {
       case 'committed':
         this.#tell('refresh.committed', request, answer.version);
-        return versioned(answer.version, commit);
+        return { ...versioned(answer.version, commit), redeemed: true };
       case 'stale':
         this.#tell('refresh.stale', request, answer.version);
-        return answer;
+        return { ...answer, redeemed: false };
       case 'gone':
         this.#revoke(request, commit.tokens.refreshToken);
         this.#tell('refresh.gone', request, attempt.version);
@@ -217,12 +213,12 @@ class StoreRefresher implements Refresher {
     }
   }
 
-  async #giveUp({ request, attempt, lock }: HeldLock, kind: Failure, retryAfterSeconds: number | undefined, code: CodeFlowErrorCode): Promise<VersionedTokens> {
+  async #giveUp({ request, attempt, lock }: HeldLock, kind: Failure, retryAfterSeconds: number | undefined, code: CodeFlowErrorCode): Promise<Refreshed> {
     const wait = backOffMs(lock.failures, retryAfterSeconds);
     const answer = await this.#store.fail(attempt, kind, wait);
     switch (answer.kind) {
       case 'newer':
-        return answer; // A sibling was faster: its answer counts, not our failure (THREATS E9).
+        return { ...answer, redeemed: false }; // A sibling was faster: its answer counts, not our failure (THREATS E9).
       case 'ended':
         this.#tell('refresh.refused', request, attempt.version, code);
         throw loginEnded();

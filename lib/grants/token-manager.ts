@@ -9,11 +9,11 @@ import type { Provider } from '../provider/provider.js';
 import type { TokenResponse } from '../types.js';
 import type { GrantStore } from './grant-store.js';
 import { createHeldTokens } from './held-tokens.js';
-import type { HeldToken, HeldTokens } from './held-tokens.js';
+import type { HeldToken, HeldTokens, Renewed } from './held-tokens.js';
 import { createRefresher } from './refresh.js';
 import type { Refresher } from './refresh.js';
 import { loginEnded, loginRequired, tokenUnavailable } from './refresh-outcomes.js';
-import type { Refreshed, RefreshRequest } from './refresh-request.js';
+import type { RefreshRequest } from './refresh-request.js';
 import { DEFAULT_RESOURCE, nextTokenSet } from './token-set.js';
 import type { AccessToken, GrantLogin, TokenSet } from './token-set.js';
 import { within } from './within.js';
@@ -60,6 +60,8 @@ export interface TokenManager {
   keepAlive(grant: Grant): void;
   /** Ends the grant here and in the store; answers what it held, for revocation. */
   end(grantId: string): Promise<TokenSet | undefined>;
+  /** Ends the grant with this hash in the store; processes that hold its token notice within a second. */
+  endHashed(hash: string): Promise<void>;
   /** Starts no new refresh; resolves when the running ones and their commits are done, or after this time. */
   close(limitMs: number): Promise<void>;
 }
@@ -92,7 +94,7 @@ class StoreTokenManager implements TokenManager {
   readonly #idleMs: number;
   readonly #keptMs: number | undefined;
   /** One refresh per grant and resource in this process; only the flight itself takes its entry away. */
-  readonly #flights = new Map<string, Promise<Refreshed>>();
+  readonly #flights = new Map<string, Promise<Renewed>>();
   #closed = false;
 
   constructor(settings: TokenManagerSettings) {
@@ -120,18 +122,18 @@ class StoreTokenManager implements TokenManager {
     const refused = wish.refusedVersion ?? 0;
     let known = this.#vouchedFor(grant, resource) ?? (await this.#read(grant, resource));
     const deadline = this.#clock.monotonic() + this.#waitMs;
-    for (let round = 0; round < MOST_ROUNDS; round += 1) {
+    for (let round = 0; ; round += 1) {
       if (known.version > refused && this.#isUsable(known)) {
         this.#refreshEarly(grant, wish, known);
         return { ...known.accessToken, version: known.version };
       }
       if (known.tokens.refreshToken === undefined) throw loginRequired();
+      if (round === MOST_ROUNDS) throw tokenUnavailable(0);
       const { newer, redeemed } = await this.#waitForRefresh(grant, wish, known, deadline);
       // Straight from the server: used once even if its life is shorter than the way here (THREATS D7).
       if (redeemed && newer.accessToken !== undefined) return { ...newer.accessToken, version: newer.version };
       known = newer;
     }
-    throw tokenUnavailable(0);
   }
 
   #isUsable(known: HeldToken): known is HeldToken & { accessToken: AccessToken } {
@@ -159,6 +161,10 @@ class StoreTokenManager implements TokenManager {
     const held = await this.#store.destroy(grantId);
     this.#held.forget(grantId);
     return held;
+  }
+
+  endHashed(hash: string): Promise<void> {
+    return this.#store.destroyHashed(hash);
   }
 
   async close(limitMs: number): Promise<void> {
@@ -190,17 +196,15 @@ class StoreTokenManager implements TokenManager {
     if (answer.kind === 'ended') throw loginEnded();
     if (answer.kind === 'gone') throw loginRequired();
     const newest = this.#held.get(grant.grantId, resource);
-    if (newest !== undefined && newest.version > answer.version) return this.#heal(grant, resource, answer.version, newest);
-    return this.#held.remember(grant.grantId, resource, answer);
+    if (newest === undefined || newest.version <= answer.version) return this.#held.remember(grant.grantId, resource, answer);
+    await this.#heal(this.#request(grant, { resource }, answer.version, true));
+    return this.#held.remember(grant.grantId, resource, newest);
   }
 
   /** The store went back in time: what this process still knows is put there again, and the old version is never served. */
-  async #heal(grant: Grant, resource: string, version: number, newest: HeldToken): Promise<HeldToken> {
-    const left = newest.endsAt - this.#clock.monotonic();
-    const tokens = { version: newest.version, tokens: newest.tokens, ...(left === Infinity ? {} : { leftMs: left }) };
-    await this.#refresher.heal(this.#request(grant, { resource }, version, true), tokens);
-    newest.confirmedAt = this.#clock.monotonic();
-    return newest;
+  async #heal(request: RefreshRequest): Promise<void> {
+    const newest = this.#held.newest(request.grantId);
+    if (newest !== undefined) await this.#refresher.heal({ ...request, resource: newest.resource }, newest);
   }
 
   #request(grant: Grant, wish: TokenWish, version: number, wait: boolean): RefreshRequest {
@@ -214,29 +218,35 @@ class StoreTokenManager implements TokenManager {
     if (known.refreshFrom > now || known.quietUntil > now || known.tokens.refreshToken === undefined || this.#closed) return;
     known.quietUntil = now + EARLY_PAUSE_MS;
     const request = this.#request(grant, wish, known.version, false);
-    this.#fly(request).then((newer) => this.#held.remember(grant.grantId, request.resource, newer), (error: unknown) => {
+    this.#fly(request).catch((error: unknown) => {
       if (error instanceof CodeFlowError && error.retryAfterSeconds !== undefined) known.quietUntil = now + error.retryAfterSeconds * 1000;
     });
   }
 
-  #fly(request: RefreshRequest): Promise<Refreshed> {
+  #fly(request: RefreshRequest): Promise<Renewed> {
     // One that does not wait for other processes is of no use to a caller that does.
     const key = `${request.grantId}\n${request.resource}\n${request.wait}`;
     const running = this.#flights.get(key);
     if (running !== undefined) return running;
     if (this.#closed) return Promise.reject(new StoreError('ERR_CODE_FLOW_CLOSED', 'this process is shutting down and starts no refresh'));
-    const flight = this.#refresher
-      .refresh(request)
-      .finally(() => this.#flights.delete(key));
+    const flight = this.#renew(request).finally(() => this.#flights.delete(key));
     this.#flights.set(key, flight);
     return flight;
   }
 
-  async #waitForRefresh(grant: Grant, wish: TokenWish, known: HeldToken, deadline: number): Promise<{ newer: HeldToken; redeemed: boolean }> {
+  /** Remembers by itself: if all who wait give up, what could not be stored yet is known nowhere else. */
+  async #renew(request: RefreshRequest): Promise<Renewed> {
+    let refreshed = await this.#refresher.refresh(request);
+    if (refreshed.version < request.version) {
+      await this.#heal({ ...request, version: refreshed.version });
+      refreshed = await this.#refresher.refresh(request);
+    }
+    return { newer: this.#held.remember(request.grantId, request.resource, refreshed), redeemed: refreshed.redeemed };
+  }
+
+  #waitForRefresh(grant: Grant, wish: TokenWish, known: HeldToken, deadline: number): Promise<Renewed> {
     const flight = this.#fly(this.#request(grant, wish, known.version, true));
-    const refreshed = await within(flight, deadline - this.#clock.monotonic(), wish.signal);
-    const newer = this.#held.remember(grant.grantId, wish.resource ?? DEFAULT_RESOURCE, refreshed);
-    return { newer, redeemed: refreshed.redeemed };
+    return within(flight, deadline - this.#clock.monotonic(), wish.signal);
   }
 }
 

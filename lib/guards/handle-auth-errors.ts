@@ -28,6 +28,10 @@ const checks = { renderPage: optional(readRenderer) } satisfies Checks<HandleAut
  * the remaining errors get a plain page or problem+json (RFC 9457), with `Retry-After` where it is known.
  *
  * A `ConfigurationError` is passed on: it is the app's bug and has to be as loud as any other.
+ * @example
+ * ```ts
+ * app.use(handleAuthErrors({ renderPage: ({ status, detail }) => `<!doctype html><title>${status}</title><p>${detail}` }));
+ * ```
  * @throws ConfigurationError if an option is unknown or wrong
  */
 export function handleAuthErrors(options: HandleAuthErrorsOptions = {}): ErrorMiddleware {

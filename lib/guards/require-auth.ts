@@ -9,13 +9,13 @@ import type { Claims, Middleware } from '../types.js';
 
 /** What a route asks for besides a login. */
 export interface RequireAuthOptions {
-  /** Every one of them must have been granted (RFC 6749 §3.3). */
+  /** Every one of them must have been granted (RFC 6749 §3.3), else 403. */
   scope?: string | readonly string[];
-  /** One of these authentication context classes; else the user is asked to log in again that way. */
+  /** One of these authentication context classes, by the claim `acr`; else the user is asked to log in again that way. */
   acr?: string | readonly string[];
-  /** The user's last authentication may be at most this old; else the user is asked to log in again. */
+  /** The user's last authentication (`auth_time`, or else the login) may be at most this old; else the user is asked to log in again. */
   maxAgeSeconds?: number;
-  /** Anything but exactly `true` denies. Synchronous. */
+  /** Anything but exactly `true` denies, with 403. Synchronous. */
   claims?: (claims: Claims) => boolean;
   /** Makes sure of a usable access token before the handler runs. Default `false`. */
   token?: boolean;
@@ -49,6 +49,12 @@ type Requirements = ReturnType<typeof readRequirements>;
 /**
  * Lets a request through only if its user is logged in and meets the requirements; otherwise an error goes to `next`, which
  * `handleAuthErrors()` answers. Without `scope` and `token` this takes no call to Redis or the authorization server.
+ * @example
+ * ```ts
+ * app.get('/admin', requireAuth({ claims: ({ role }) => role === 'admin', maxAgeSeconds: 600 }), (req, res) => {
+ *   res.json({ admin: req.oauth.subject });
+ * });
+ * ```
  * @throws ConfigurationError if an option is unknown or wrong
  */
 export function requireAuth(options: RequireAuthOptions = {}): Middleware {

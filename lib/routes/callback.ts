@@ -3,7 +3,8 @@ import type { Clock } from '../clock.js';
 import { CodeFlowError, LoginError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { TokenManager } from '../grants/token-manager.js';
-import { isPrefetch, redirect, refusePrefetch } from '../http.js';
+import { header, isPrefetch, redirect, refusePrefetch, sendPage } from '../http.js';
+import { reloadPage } from '../pages.js';
 import type { Provider } from '../provider/provider.js';
 import { hashId, randomId } from '../seal.js';
 import type { LoginRecord } from '../session/login-record.js';
@@ -60,13 +61,23 @@ function storedClaims(claims: Claims | undefined): Claims {
 
 export async function callbackRoute(settings: CallbackSettings, req: Request, res: Response, session: RequestSession): Promise<void> {
   if (isPrefetch(req)) return refusePrefetch(res);
-  const { events, provider } = settings;
+  const { events, provider, options } = settings;
+  if (options.session.sameSite === 'strict' && comesFromElsewhere(req)) return sendPage(res, 200, reloadPage());
   try {
     redirect(res, await finishLogin(settings, req, res, session));
   } catch (error) {
     if (error instanceof CodeFlowError) events.emit('login.failed', { provider: provider.name, code: error.code });
     throw error;
   }
+}
+
+/**
+ * The last step of the way back from the authorization server, on which the browser keeps SameSite=Strict cookies to itself: without
+ * the session that is to be replaced, and on the way to a page that would not be found signed in (THREATS C12).
+ */
+function comesFromElsewhere(req: Request): boolean {
+  const site = header(req, 'sec-fetch-site');
+  return site === 'cross-site' || site === 'same-site';
 }
 
 /** Where the browser goes next; everything is stored by then. */

@@ -1,5 +1,5 @@
 /** `/logout`: the grant and the session end here first, then the refresh token is revoked, then the browser goes to the server's own logout. */
-import { AccessDeniedError, StoreError } from '../errors.js';
+import { AccessDeniedError, CodeFlowError, StoreError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { TokenManager } from '../grants/token-manager.js';
 import type { TokenSet } from '../grants/token-set.js';
@@ -65,12 +65,12 @@ export async function logout(settings: LogoutSettings, res: Response, session: R
   redirect(res, await landing(settings, held?.idToken, back));
 }
 
-/** Ends every login of a user, on every process. Rejects with StoreError if it is not sure that all are ended. */
-export async function endSessions(settings: LogoutSettings & { sessions: Sessions }, subject: string): Promise<void> {
-  const { provider, sessions, tokens } = settings;
-  await sessions.endAll(provider.name, subject, async (grantId) => {
-    await revoke(settings, { provider: provider.name, grantId }, await tokens.end(grantId));
-  });
+/**
+ * Ends every login of a user, on every process. Rejects with StoreError if it is not sure that all are ended. The refresh tokens are
+ * deleted with their records; nobody can open those any more to revoke them at the server.
+ */
+export async function endSessions({ provider, sessions, tokens }: LogoutSettings & { sessions: Sessions }, subject: string): Promise<void> {
+  await sessions.endAll(provider.name, subject, (hash) => tokens.endHashed(hash));
 }
 
 /**
@@ -88,12 +88,12 @@ export async function endReplaced(settings: LogoutSettings, login: LoginRecord, 
 }
 
 /** RFC 7009. The user is signed out here already; what the server did not take back is told to whoever runs the app. */
-async function revoke({ provider, events }: LogoutSettings, login: Pick<LoginRecord, 'provider' | 'grantId'>, held: TokenSet | undefined): Promise<void> {
+async function revoke({ provider, events }: LogoutSettings, login: LoginRecord, held: TokenSet | undefined): Promise<void> {
   if (held?.refreshToken === undefined) return;
   try {
     await provider.revoke(held.refreshToken, 'refresh_token');
-  } catch {
-    const code = 'ERR_CODE_FLOW_PROVIDER_UNAVAILABLE';
+  } catch (error) {
+    const code = error instanceof CodeFlowError ? error.code : 'ERR_CODE_FLOW_PROVIDER_UNAVAILABLE';
     events.emit('logout.revocation_failed', { provider: login.provider, grant: hashId(login.grantId), code });
   }
 }

@@ -117,7 +117,12 @@ function defineLazily(req: Request, wake: () => View): void {
         else awake.session = value;
       },
     },
-    sessionID: { configurable: true, get: () => woken().sessionID },
+    // express-session's store sets it on whatever request an app hands it.
+    sessionID: {
+      configurable: true,
+      get: () => woken().sessionID,
+      set: (value: View['sessionID']) => Object.assign(woken(), { sessionID: value }),
+    },
     sessionStore: { configurable: true, get: () => woken().sessionStore },
   });
 }

@@ -1,17 +1,18 @@
 /**
  * Which sessions belong to whom. Entries may be stale: what they name is then gone already, which is harmless.
  *
- * One key per subject and provider; its members are sealed, since each holds what opens a session and its grant.
+ * One key per subject and provider. A member holds hashes alone, enough to delete a login and too little to open it: Redis and the
+ * secret together still give no token away. It is sealed all the same, so that Redis does not show who has how many logins where.
  */
 import type { Clock } from '../clock.js';
 import { hashId } from '../seal.js';
 import type { Sealer } from '../seal.js';
 import type { SessionKeys } from './session-keys.js';
 
-/** The two ids of one login. */
+/** The hashes of the two ids of one login. */
 export interface IndexedLogin {
-  readonly sessionId: string;
-  readonly grantId: string;
+  readonly session: string;
+  readonly grant: string;
 }
 
 export interface LoginIndex {

@@ -8,7 +8,7 @@ import { RedisStore } from 'connect-redis';
 import type { SessionData } from 'express-session';
 import type { Clock } from '../clock.js';
 import { ConfigurationError } from '../errors.js';
-import { hashId, isNewerFormat } from '../seal.js';
+import { hashId } from '../seal.js';
 import type { Sealer } from '../seal.js';
 import { isLoginRecord } from './login-record.js';
 import type { LoginRecord } from './login-record.js';
@@ -30,6 +30,8 @@ export interface SealedSessionStore {
   /** Writes nothing when the session is gone. */
   update(sessionId: string, content: SessionContent): Promise<void>;
   destroy(sessionId: string): Promise<void>;
+  /** The same by the hash of the id, for those who must not know the id. */
+  destroyHashed(hash: string): Promise<void>;
 }
 
 type StringKeys = Pick<SessionKeys, 'getAndRenew' | 'set' | 'delete'>;
@@ -113,8 +115,8 @@ export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, cloc
       const text = sealer.open('session', sessionId, carried(stored).sealed);
       const content = text === undefined ? undefined : parseContent(text);
       if (content !== undefined && content.expiresAt > now()) return content;
-      // Unreadable or over: it would never be of use again, unless a newer release wrote it (THREATS C16).
-      if (!isNewerFormat(carried(stored).sealed)) await known.destroy(key);
+      // Unreadable or over: it would never be of use again, unless to a newer release or with a newer secret (THREATS C16).
+      if (!sealer.mayBeOthers(carried(stored).sealed)) await known.destroy(key);
       return undefined;
     },
     async create(sessionId, content) {
@@ -125,6 +127,9 @@ export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, cloc
     },
     async destroy(sessionId) {
       await known.destroy(hashId(sessionId));
+    },
+    async destroyHashed(hash) {
+      await known.destroy(hash);
     },
   };
 }

@@ -5,7 +5,7 @@ import type { CookieFlags } from '../cookies.js';
 import { StoreError } from '../errors.js';
 import type { Events } from '../events.js';
 import { appendSetCookie } from '../http.js';
-import { randomId } from '../seal.js';
+import { hashId, randomId } from '../seal.js';
 import type { Sealer } from '../seal.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { createAppSessions } from './app-session.js';
@@ -33,7 +33,7 @@ export interface Sessions {
   /** One Redis command, or none without a session cookie: then the answer is there at once. Never rejects. */
   open(req: Request, res: Response): RequestSession | Promise<RequestSession>;
   /** Ends every session of this user, each followed by its grant. */
-  endAll(provider: string, subject: string, endGrant: (grantId: string) => Promise<void>): Promise<void>;
+  endAll(provider: string, subject: string, endGrant: (hash: string) => Promise<void>): Promise<void>;
 }
 
 interface SessionsSettings {
@@ -70,9 +70,9 @@ export function createSessions({ options, keys, sealer, clock, events }: Session
       );
     },
     endAll: (provider, subject, endGrant) =>
-      index.endEach(provider, subject, async ({ sessionId, grantId }) => {
-        await store.destroy(sessionId);
-        await endGrant(grantId);
+      index.endEach(provider, subject, async ({ session, grant }) => {
+        await store.destroyHashed(session);
+        await endGrant(grant);
       }),
   };
 }
@@ -104,7 +104,7 @@ function attach({ store, cookie, appSessions, index, keep, findableUntil }: Part
       const id = randomId();
       const content = { login, data: kept(reading, keep, cookie), expiresAt: login.expiresAt };
       // First the index: a session that is not in it could not be ended from elsewhere.
-      await index.add(login.provider, login.subject, { sessionId: id, grantId: login.grantId }, findableUntil(login));
+      await index.add(login.provider, login.subject, { session: hashId(id), grant: hashId(login.grantId) }, findableUntil(login));
       await store.create(id, content);
       appendSetCookie(res, cookie.write(id));
     },

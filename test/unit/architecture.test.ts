@@ -9,11 +9,11 @@ const libDirectory = fileURLToPath(new URL('../../lib/', import.meta.url));
 
 /** From the ground up. A file imports from its own layer and from lower ones. */
 const layers: readonly RegExp[] = [
-  /^(back-off|clock|context|cookies|errors|events|http|options|pages|protocol-parameters|redis-connection|redis-script|seal|types|urls)\.ts$|^options\//,
+  /^(back-off|clock|context|cookies|errors|events|http|options|pages|protocol-parameters|redis-client|redis-connection|redis-replies|redis-script|seal|types|urls)\.ts$|^options\//,
   /^provider\//,
   /^session\//,
   /^grants\//,
-  /^(oauth-fetch|offline-grant|request-oauth|request-tokens)\.ts$/,
+  /^(oauth-fetch|offline-grant|redis-probe|request-oauth|request-tokens)\.ts$/,
   /^(routes|guards)\//,
   /^code-flow\.ts$/,
   /^index\.ts$/,
@@ -28,7 +28,7 @@ const packageDoors: Record<string, RegExp> = {
   oauth4webapi: /^provider\//,
   'express-session': /^session\//,
   'connect-redis': /^session\//,
-  ioredis: /^redis-connection\.ts$/,
+  ioredis: /^redis-client\.ts$/,
 };
 
 interface Import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { createSealer, hashId, isNewerFormat, randomId } from '../../lib/seal.js';
+import { createSealer, hashId, randomId } from '../../lib/seal.js';
 
 const oldSecret = 'an old secret, long enough for everybody';
 const newSecret = 'a new secret, long enough for everybody!';
@@ -70,10 +70,15 @@ describe('rotating secrets', () => {
   });
 });
 
-describe('formats', () => {
-  it('C16: tells a later release\'s value from garbage', () => {
-    expect(isNewerFormat('2.abcdef.xyz')).toBe(true);
-    for (const value of ['1.abcdef.xyz', '', 'garbage', '0.a.b', '99999999.a.b']) expect(isNewerFormat(value)).toBe(false);
+describe('values of others', () => {
+  const sealer = createSealer([newSecret]);
+
+  it('C16: a later release\'s, or one sealed with a secret that is not ours yet, is told from garbage', () => {
+    const ours = sealer.seal('session', 'id', 'text');
+    const [, keyId = ''] = ours.split('.');
+    expect(sealer.mayBeOthers(`2.${keyId}.xyz`)).toBe(true);
+    expect(sealer.mayBeOthers(createSealer([oldSecret]).seal('session', 'id', 'text'))).toBe(true);
+    for (const value of [ours, `1.${keyId}.xyz`, '', 'garbage', `0.${keyId}.b`, `99999999.${keyId}.b`]) expect(sealer.mayBeOthers(value)).toBe(false);
   });
 });
 

@@ -82,16 +82,16 @@ describe('three answers', () => {
 describe('claims', () => {
   it('exactly true passes', () => passes({ claims: ({ sub }) => sub === 'alice' }));
 
-  it.each<[string, unknown]>([
-    ['false', false],
-    ['undefined', undefined],
-    ['1', 1],
-    ['a string', 'true'],
-    ['an object', {}],
-    ['a promise of true', Promise.resolve(true)],
-    ['a promise that fails', Promise.reject(new Error('later'))],
+  it.each<[string, () => unknown]>([
+    ['false', () => false],
+    ['undefined', () => undefined],
+    ['1', () => 1],
+    ['a string', () => 'true'],
+    ['an object', () => ({})],
+    ['a promise of true', () => Promise.resolve(true)],
+    ['a promise that fails', () => Promise.reject(new Error('later'))],
   ])('%s denies', async (_, result) => {
-    expect(await refuses({ claims: () => result as boolean }, 'ERR_CODE_FLOW_CLAIMS_REFUSED')).toBeInstanceOf(AccessDeniedError);
+    expect(await refuses({ claims: () => result() as boolean }, 'ERR_CODE_FLOW_CLAIMS_REFUSED')).toBeInstanceOf(AccessDeniedError);
   });
 
   it('a predicate that throws denies, with its error', async () => {
@@ -265,7 +265,7 @@ describe('a handler that throws after the guard (THREATS G7)', () => {
       process.on('unhandledRejection', (error) => thrown.push(error.message));
       process.on('exit', () => console.log(JSON.stringify({ calls, thrown })));
       requireAuth({ token: true })(req, {}, () => { calls += 1; throw new Error('of the handler'); });`;
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script]);
+    const { stdout } = await run(process.execPath, ['--import', 'tsx', '--unhandled-rejections=throw', '--input-type=module', '--eval', script]);
     expect(JSON.parse(stdout)).toEqual({ calls: 1, thrown: ['of the handler'] });
   });
 });

@@ -1,0 +1,78 @@
+/**
+ * The round trip at start-up: everything that is ever asked of Redis, once, through the real stores and with ids of no one.
+ * A command that Redis does not know, or that its user may not run, shows here and not at the first login.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from './clock.js';
+import type { Events } from './events.js';
+import type { GrantStore } from './grants/grant-store.js';
+import type { TokenSet } from './grants/token-set.js';
+import type { RedisConnection } from './redis-connection.js';
+import { hashId, randomId } from './seal.js';
+import type { Sealer } from './seal.js';
+import { createSealedSessionStore } from './session/sealed-session-store.js';
+import type { SessionKeys } from './session/session-keys.js';
+
+interface ProbeSettings {
+  connection: RedisConnection;
+  keys: SessionKeys;
+  grants: GrantStore;
+  sealer: Sealer;
+  clock: Clock;
+  events: Events;
+}
+
+/** What a probe leaves behind when it is cut short is gone after this time. */
+const KEEP_SECONDS = 60;
+
+const AGAIN_AFTER_MS = 10_000;
+
+/**
+ * Begins in the background, the first time that Redis is there, and goes on until it has worked: then `store.ready` is emitted.
+ * The connection tells of what is set up wrongly; that Redis is out of reach is no problem of the setup.
+ */
+export function probeRedis(settings: ProbeSettings): void {
+  untilItWorks(settings).catch(() => undefined); // it never rejects, and nobody waits for it
+}
+
+async function untilItWorks(settings: ProbeSettings): Promise<void> {
+  for (;;) {
+    await settings.connection.ready();
+    try {
+      await probeSessions(settings);
+      await probeGrants(settings.grants);
+      return settings.events.emit('store.ready', {});
+    } catch {
+      // Told by the connection, as an event.
+    }
+    await new Promise<void>((resolve) => setTimeout(resolve, AGAIN_AFTER_MS).unref());
+  }
+}
+
+async function probeSessions({ keys, sealer, clock }: ProbeSettings): Promise<void> {
+  const sessions = createSealedSessionStore(keys, sealer, clock, KEEP_SECONDS);
+  const now = Math.floor(clock.now() / 1000);
+  const id = randomId();
+  const content = { data: {}, expiresAt: now + KEEP_SECONDS };
+  await sessions.create(id, content);
+  await sessions.read(id);
+  await sessions.update(id, content);
+  await sessions.destroy(id);
+  const index = `ecf:i:${hashId(id)}`;
+  await keys.addMember(index, 'probe', now, now + KEEP_SECONDS);
+  await keys.members(index, now);
+  await keys.removeMembers(index, ['probe']);
+}
+
+async function probeGrants(grants: GrantStore): Promise<void> {
+  const keepMs = KEEP_SECONDS * 1000;
+  const tokens: TokenSet = { accessTokens: {} };
+  const attempt = { grantId: randomId(), resource: '', owner: randomUUID(), version: 1 };
+  await grants.create(attempt.grantId, tokens, undefined, keepMs);
+  await grants.read(attempt.grantId, attempt.resource);
+  await grants.acquire(attempt, keepMs);
+  await grants.fail(attempt, 'failed', 0);
+  await grants.commit(attempt, { tokens, newVersion: 2, leftMs: undefined, backOffMs: 0, keepMs });
+  await grants.renew(attempt.grantId, keepMs);
+  await grants.destroy(attempt.grantId);
+}
