@@ -1,6 +1,6 @@
 /** `req.oauthFetch`: the fetch that carries the user's token, to the configured APIs and nowhere else. */
 import { AuthenticationRequiredError, ConfigurationError } from './errors.js';
-import type { UsableToken, TokenWish } from './grants/token-manager.js';
+import type { UsableToken, TokenWish } from './grants/grant.js';
 import type { ResolvedApi } from './types.js';
 import { findApi } from './urls.js';
 

@@ -1,7 +1,8 @@
 /** `codeFlow().grant(grantId)`: a user's tokens for a background job, through the same lock as everybody's. */
 import type { Clock } from './clock.js';
 import { loginRequired } from './grants/refresh-outcomes.js';
-import type { Grant, TokenManager, TokenWish, UsableToken } from './grants/token-manager.js';
+import type { Grant, TokenWish, UsableToken } from './grants/grant.js';
+import type { TokenManager } from './grants/token-manager.js';
 import { createOAuthFetch } from './oauth-fetch.js';
 import type { OAuthFetch } from './oauth-fetch.js';
 import type { Provider } from './provider/provider.js';

@@ -54,7 +54,10 @@ export function openClient(redis: RedisClient | string, timeoutMs: number): Redi
   const options = connectionOptions(timeoutMs);
   // Duplicated like any other client, since what a URL says behind its `?` would go before our options.
   const given = typeof redis === 'string' ? new Redis(redis, { lazyConnect: true }) : redis;
-  return isCluster(given) ? openCluster(given, options) : given.duplicate({ ...options, lazyConnect: false });
+  if (isCluster(given)) return openCluster(given, options);
+  const client = given.duplicate({ ...options, lazyConnect: false });
+  dropOldTimer(client);
+  return client;
 }
 
 /** By its own mark, not by its class: the app may use another copy or version of ioredis than we do. */
@@ -87,6 +90,7 @@ function openCluster(cluster: Cluster, options: ReturnType<typeof connectionOpti
  */
 function prepareNodes(cluster: Cluster): void {
   cluster.on('+node', (node: Redis) => {
+    dropOldTimer(node);
     catchAsking(node);
     // Not earlier: the cluster's own first question goes to a node that is not connected yet.
     if (cluster.status === 'ready') connectNode(node);
@@ -104,4 +108,13 @@ function connectNode(node: Redis): void {
 function catchAsking(node: Redis): void {
   const ask = node.asking.bind(node);
   node.asking = () => ask().catch(() => 'OK' as const); // the command behind it fails likewise, and is sent again
+}
+
+/** ioredis 5 lets the `socketTimeout` of a lost socket run on: it would cut the next one, and hold up the end of the process. */
+function dropOldTimer(node: Redis): void {
+  const inside = node as unknown as { socketTimeoutTimer?: NodeJS.Timeout | undefined }; // private
+  node.on('close', () => {
+    clearTimeout(inside.socketTimeoutTimer);
+    inside.socketTimeoutTimer = undefined;
+  });
 }

@@ -2,7 +2,8 @@
 import type { Clock } from './clock.js';
 import { AuthenticationRequiredError } from './errors.js';
 import { loginRequired } from './grants/refresh-outcomes.js';
-import type { Grant, TokenManager, TokenWish, UsableToken } from './grants/token-manager.js';
+import type { Grant, TokenWish, UsableToken } from './grants/grant.js';
+import type { TokenManager } from './grants/token-manager.js';
 import { DEFAULT_RESOURCE } from './grants/token-set.js';
 import type { Provider } from './provider/provider.js';
 import type { RequestSession } from './session/session-middleware.js';

@@ -52,10 +52,9 @@ function refreshWindowMs(lifetimeMs: number): number {
 const marginMs = (lifetimeMs: number): number => Math.min(1000, lifetimeMs * 0.05);
 
 export function createHeldTokens(clock: Clock): HeldTokens {
-  const held = new LRUCache<string, HeldToken>({ max: MOST_HELD });
+  const grants = new LRUCache<string, Map<string, HeldToken>>({ max: MOST_HELD });
   const ended = new LRUCache<string, true>({ max: MOST_ENDED });
   const renewed = new LRUCache<string, number>({ max: MOST_HELD });
-  const keyOf = (grantId: string, resource: string): string => `${grantId}\n${resource}`;
 
   function assess({ version, tokens, leftMs }: VersionedTokens, resource: string): HeldToken {
     const now = clock.monotonic();
@@ -66,30 +65,32 @@ export function createHeldTokens(clock: Clock): HeldTokens {
     return { ...shared, usableUntil: endsAt - marginMs(lifetimeMs), refreshFrom: endsAt - refreshWindowMs(lifetimeMs) };
   }
 
+  function keep(grantId: string, resource: string, token: HeldToken): void {
+    const own = grants.get(grantId) ?? new Map<string, HeldToken>();
+    grants.set(grantId, own.set(resource, token));
+  }
+
   return {
-    get: (grantId, resource) => held.get(keyOf(grantId, resource)),
+    get: (grantId, resource) => grants.get(grantId)?.get(resource),
     remember(grantId, resource, known) {
-      const key = keyOf(grantId, resource);
-      const before = held.get(key);
+      const before = grants.get(grantId)?.get(resource);
       if (before?.version === known.version) {
         before.confirmedAt = clock.monotonic();
         return before;
       }
       const assessed = assess(known, resource);
-      if (!ended.has(grantId) && (before === undefined || before.version < known.version)) held.set(key, assessed);
+      if (!ended.has(grantId) && (before === undefined || before.version < known.version)) keep(grantId, resource, assessed);
       return assessed;
     },
     newest(grantId) {
-      const own = [...held.entries()].filter(([key]) => key.startsWith(`${grantId}\n`)).sort(([, a], [, b]) => b.version - a.version);
+      const own = [...(grants.get(grantId) ?? [])].sort(([, a], [, b]) => b.version - a.version);
       if (own[0] === undefined) return undefined;
-      const [key, { version, tokens, endsAt }] = own[0];
-      return { resource: key.slice(grantId.length + 1), version, tokens, ...(endsAt === Infinity ? {} : { leftMs: endsAt - clock.monotonic() }) };
+      const [resource, { version, tokens, endsAt }] = own[0];
+      return { resource, version, tokens, ...(endsAt === Infinity ? {} : { leftMs: endsAt - clock.monotonic() }) };
     },
     forget(grantId) {
       ended.set(grantId, true);
-      for (const key of held.keys()) {
-        if (key.startsWith(`${grantId}\n`)) held.delete(key);
-      }
+      grants.delete(grantId);
     },
     hasEnded: (grantId) => ended.has(grantId),
     renewalDue(grantId, periodMs) {

@@ -5,8 +5,8 @@
 import type { Clock } from '../clock.js';
 import { CodeFlowError, StoreError } from '../errors.js';
 import type { Events } from '../events.js';
-import type { Provider } from '../provider/provider.js';
 import type { TokenResponse } from '../types.js';
+import type { Grant, TokenWish, UsableToken } from './grant.js';
 import type { GrantStore } from './grant-store.js';
 import { createHeldTokens } from './held-tokens.js';
 import type { HeldToken, HeldTokens, Renewed } from './held-tokens.js';
@@ -17,35 +17,6 @@ import type { RefreshRequest } from './refresh-request.js';
 import { DEFAULT_RESOURCE, nextTokenSet } from './token-set.js';
 import type { AccessToken, GrantLogin, TokenSet } from './token-set.js';
 import { within } from './within.js';
-
-/** A login, as far as its tokens go. */
-export interface Grant {
-  readonly grantId: string;
-  readonly provider: Provider;
-  /** Whose login it is: a refreshed ID Token must name nobody else. */
-  readonly subject: string | undefined;
-  /** The end of the login, epoch seconds. */
-  readonly expiresAt: number;
-  /** Epoch seconds. */
-  readonly loginAt: number;
-  /** When the session store last vouched for the login, monotonic milliseconds. */
-  readonly confirmedAt: number;
-}
-
-export interface TokenWish {
-  /** RFC 8707; default: the login's own token. */
-  readonly resource?: string | undefined;
-  /** Asked for with a resource's token. */
-  readonly scope?: string | undefined;
-  /** An API refused the token of this version: an older or equal one will not do (THREATS F7). */
-  readonly refusedVersion?: number | undefined;
-  /** Cancels this caller's waiting, never the refresh. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface UsableToken extends AccessToken {
-  readonly version: number;
-}
 
 export interface TokenManager {
   /** Stores the tokens of a new login. */
