@@ -51,19 +51,18 @@ function refreshWindowMs(lifetimeMs: number): number {
 /** A token this close to its end may be over when it reaches the API: 5 % of its life, at most 1 s. */
 const marginMs = (lifetimeMs: number): number => Math.min(1000, lifetimeMs * 0.05);
 
+function assess({ version, tokens, leftMs }: VersionedTokens, resource: string, now: number): HeldToken {
+  const accessToken = tokens.accessTokens[resource];
+  const endsAt = leftMs === undefined ? Infinity : now + leftMs;
+  const lifetimeMs = accessToken?.lifetimeSeconds === undefined ? 0 : accessToken.lifetimeSeconds * 1000;
+  const shared = { version, tokens, accessToken, endsAt, confirmedAt: now, quietUntil: 0 };
+  return { ...shared, usableUntil: endsAt - marginMs(lifetimeMs), refreshFrom: endsAt - refreshWindowMs(lifetimeMs) };
+}
+
 export function createHeldTokens(clock: Clock): HeldTokens {
   const grants = new LRUCache<string, Map<string, HeldToken>>({ max: MOST_HELD });
   const ended = new LRUCache<string, true>({ max: MOST_ENDED });
   const renewed = new LRUCache<string, number>({ max: MOST_HELD });
-
-  function assess({ version, tokens, leftMs }: VersionedTokens, resource: string): HeldToken {
-    const now = clock.monotonic();
-    const accessToken = tokens.accessTokens[resource];
-    const endsAt = leftMs === undefined ? Infinity : now + leftMs;
-    const lifetimeMs = accessToken?.lifetimeSeconds === undefined ? 0 : accessToken.lifetimeSeconds * 1000;
-    const shared = { version, tokens, accessToken, endsAt, confirmedAt: now, quietUntil: 0 };
-    return { ...shared, usableUntil: endsAt - marginMs(lifetimeMs), refreshFrom: endsAt - refreshWindowMs(lifetimeMs) };
-  }
 
   function keep(grantId: string, resource: string, token: HeldToken): void {
     const own = grants.get(grantId) ?? new Map<string, HeldToken>();
@@ -78,7 +77,7 @@ export function createHeldTokens(clock: Clock): HeldTokens {
         before.confirmedAt = clock.monotonic();
         return before;
       }
-      const assessed = assess(known, resource);
+      const assessed = assess(known, resource, clock.monotonic());
       if (!ended.has(grantId) && (before === undefined || before.version < known.version)) keep(grantId, resource, assessed);
       return assessed;
     },
