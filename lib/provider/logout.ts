@@ -2,7 +2,7 @@
 import { buildEndSessionUrl, tokenRevocation } from 'openid-client';
 import type { Connection } from './connection.js';
 import { toProviderError } from './provider-errors.js';
-import type { Provider } from './provider.js';
+import type { EndedTokens, Provider } from './provider.js';
 import { runCall, startCall } from './server-call.js';
 
 /** RFC 7009 §2.1. */
@@ -31,4 +31,8 @@ export async function endSessionUrl(connection: Connection, request: Parameters<
   } catch (error) {
     throw toProviderError(error, connection.options.name);
   }
+}
+
+export async function logout(connection: Connection, tokens: EndedTokens): Promise<void> {
+  if (tokens.refreshToken !== undefined) await revoke(connection, tokens.refreshToken, 'refresh_token');
 }

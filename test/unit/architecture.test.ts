@@ -9,7 +9,7 @@ const libDirectory = fileURLToPath(new URL('../../lib/', import.meta.url));
 
 /** From the ground up. A file imports from its own layer and from lower ones. */
 const layers: readonly RegExp[] = [
-  /^(back-off|clock|context|cookies|errors|events|http|options|pages|protocol-parameters|redis-connection|redis-script|seal|types|urls)\.ts$|^options\//,
+  /^(back-off|clock|context|cookies|errors|events|http|options|pages|protocol-parameters|provider-options|redis-connection|redis-script|seal|types|urls)\.ts$|^options\//,
   /^provider\//,
   /^session\//,
   /^grants\//,
