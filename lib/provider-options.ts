@@ -1,5 +1,5 @@
 /** How an authorization server and our registration there are described. Types only; types.ts hands them on. */
-import type { webcrypto } from 'node:crypto';
+import type { KeyObject, webcrypto } from 'node:crypto';
 
 /** What is known about the user: the validated ID Token's claims (OpenID Connect Core §5.1), or what `userInfo` or `identity` found. */
 export interface Claims {
@@ -22,7 +22,9 @@ export type ClientAuthenticationMethod =
 /** A private key: PEM (PKCS #8, PKCS #1 or SEC 1, not encrypted), a JWK, or a `CryptoKey` that may sign. */
 export type PrivateKey = string | (webcrypto.JsonWebKey & { kid?: string }) | webcrypto.CryptoKey;
 
-interface KnownMetadata {
+/** An authorization server's metadata, as in RFC 8414 §2. */
+export interface ServerMetadata {
+  issuer: string;
   authorization_endpoint: string;
   token_endpoint: string;
   jwks_uri?: string;
@@ -32,13 +34,12 @@ interface KnownMetadata {
   [metadata: string]: unknown;
 }
 
-/** An authorization server's metadata, as in RFC 8414 §2. */
-export interface ServerMetadata extends KnownMetadata {
-  issuer: string;
+/** A private key that was read. `id`: its `kid`. */
+export interface SigningKey {
+  readonly key: KeyObject | webcrypto.CryptoKey;
+  readonly algorithm: string;
+  readonly id: string | undefined;
 }
-
-/** Metadata that takes the place of what discovery finds. The issuer stays what it is. */
-export type ServerOverrides = Partial<KnownMetadata> & { issuer?: undefined };
 
 /** `fetch` with the login's access token, for calls to the authorization server. Follows no redirect; https, or loopback. */
 export type BearerFetch = (input: string | URL, init?: RequestInit) => Promise<Response>;
@@ -62,7 +63,7 @@ export interface ProviderSettings {
   clientId: string;
   /** The app's secret there. Left out: a public client, which PKCE alone protects, unless there is a `privateKey` or `tls_client_auth`. */
   clientSecret?: string | undefined;
-  /** For `private_key_jwt` (RFC 7523 §2.2). Goes without `clientSecret`. */
+  /** For `private_key_jwt` (RFC 7523 §2.2). Goes without `clientSecret`. It signs with `token_endpoint_auth_signing_alg` of `clientMetadata`, or as the key suggests. */
   privateKey?: PrivateKey | undefined;
   /** The `kid` of `privateKey`, for servers that want it. Default: the `kid` of a JWK. */
   privateKeyId?: string | undefined;
@@ -128,7 +129,7 @@ export interface ProviderSettings {
  * inside the cluster; or described by hand in `server`.
  */
 export type ProviderOptions =
-  | (ProviderSettings & { issuer: string; server?: ServerOverrides | undefined })
+  | (ProviderSettings & { issuer: string; server?: Partial<ServerMetadata> | undefined })
   | (ProviderSettings & { server: ServerMetadata; issuer?: undefined });
 
 /** `ProviderOptions` after checking. */
@@ -136,12 +137,11 @@ export interface ResolvedProvider {
   /** The key under which logins remember it. */
   readonly name: string;
   readonly issuer: URL | undefined;
-  /** With an issuer: overrides. Without: the whole metadata. */
-  readonly server: ServerMetadata | ServerOverrides | undefined;
+  /** With an issuer: what takes the place of discovered metadata, without an issuer of its own. Without: the whole metadata. */
+  readonly server: Partial<ServerMetadata> | undefined;
   readonly clientId: string;
   readonly clientSecret: string | undefined;
-  readonly privateKey: PrivateKey | undefined;
-  readonly privateKeyId: string | undefined;
+  readonly signingKey: SigningKey | undefined;
   readonly clientAuthentication: ClientAuthenticationMethod | undefined;
   readonly basicCredentialsEncoding: 'percent' | 'form' | 'raw';
   /** `''`: none is sent. */

@@ -42,6 +42,10 @@ export interface Provider {
   readonly responseMode: 'query' | 'form_post';
   /** A callback route of its own, under `baseUrl`; absent: the common one. */
   readonly callbackPath: string | undefined;
+  /** What is asked for at login, space-separated; `''`: nothing. */
+  readonly scope: string;
+  /** Whether the server promises to name itself in every answer (RFC 9207 §3). Throws ProviderError while the server cannot be found. */
+  promisesIssuer(): Promise<boolean>;
   /** The authorization request. Protocol parameters come from us, the rest from `parameters` over the configured ones. */
   authorizationUrl(request: { state: string; nonce: string; codeVerifier: string; redirectUri: string; parameters: Readonly<Record<string, string>> }): Promise<URL>;
   /**
@@ -66,6 +70,8 @@ export function createProvider(options: ResolvedProvider, deps: ProviderDependen
     name: options.name,
     responseMode: options.responseMode,
     callbackPath: options.callbackPath,
+    scope: options.scope,
+    promisesIssuer: async () => (await connection.configuration()).serverMetadata().authorization_response_iss_parameter_supported === true,
     authorizationUrl: (request) => authorizationUrl(connection, request),
     exchangeCode: (callback, checks) => exchangeCode(connection, callback, checks),
     refresh: (refreshToken, context) => refresh(connection, refreshToken, context),
