@@ -49,6 +49,7 @@ const explanations: Readonly<Record<CodeFlowErrorCode, Explanation>> = {
   ERR_CODE_FLOW_MOUNTED_TWICE: ours,
   ERR_CODE_FLOW_API_NOT_LISTED: ours,
   ERR_CODE_FLOW_AUTHORIZATION_HEADER: ours,
+  ERR_CODE_FLOW_PROVIDER_UNKNOWN: say('Sign-in did not work', 'There is no sign-in service of this name here.'),
   ERR_CODE_FLOW_CALLBACK_INVALID: startAgain,
   ERR_CODE_FLOW_STATE_MISSING: say('Sign-in expired', 'It took too long, or this browser keeps no cookies. Please start again.'),
   ERR_CODE_FLOW_STATE_UNKNOWN: say('Sign-in expired', 'This sign-in is no longer known here. Please start again.'),

@@ -14,7 +14,7 @@ export type {
   ProviderSettings,
   ResolvedProvider,
   ServerMetadata,
-  ServerOverrides,
+  SigningKey,
 } from './provider-options.js';
 
 /** One API that may receive the user's token. */
@@ -97,7 +97,9 @@ export interface SessionOptions {
 
 /** Options after checking: complete, frozen, never questioned again. */
 export interface ResolvedOptions {
-  readonly provider: ResolvedProvider;
+  /** That of logins that name none; `undefined`: `providers` is a function. */
+  readonly provider: ResolvedProvider | undefined;
+  readonly providers: ResolvedProviders;
   /** Without a trailing slash in its path. */
   readonly baseUrl: URL;
   /** `''` or a path that starts with and does not end in a slash. */
@@ -116,6 +118,8 @@ export interface ResolvedOptions {
     readonly grantIdleTimeoutSeconds: number | undefined;
   };
   readonly routes: { readonly login: string | false; readonly callback: string; readonly logout: string | false };
+  /** Every path under `baseUrl` where an authorization server's answer may arrive. One that ends in `/*` stands for one more segment. */
+  readonly callbackPaths: readonly string[];
   /** Absolute, on our origin. */
   readonly afterLogin: string;
   /** Absolute, on our origin. */
@@ -124,6 +128,14 @@ export interface ResolvedOptions {
   readonly httpTimeoutSeconds: number;
   readonly redisTimeoutSeconds: number;
   readonly fetch: typeof fetch;
+}
+
+export interface ResolvedProviders {
+  /** By name; the first is the default. Empty if they are found. */
+  readonly listed: ReadonlyMap<string, ResolvedProvider>;
+  readonly find: FindProvider | undefined;
+  /** Whether there is, or may be, more than one: an answer must then tell whose it is (RFC 9700 §4.4). */
+  readonly several: boolean;
 }
 
 export interface ResolvedApi {

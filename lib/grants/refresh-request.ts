@@ -1,12 +1,12 @@
 /** What a refresh is asked for, and what it gives. */
-import type { Provider } from '../provider/provider.js';
+import type { GrantProvider } from '../provider-registry.js';
 import type { TokenResponse } from '../types.js';
 import type { Attempt, Commit, VersionedTokens } from './grant-store.js';
 
 /** What is to be refreshed, and from which version on. */
 export interface RefreshRequest {
   readonly grantId: string;
-  readonly provider: Provider;
+  readonly provider: GrantProvider;
   readonly subject: string | undefined;
   readonly resource: string;
   readonly scope: string | undefined;

@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.js';
 import { CodeFlowError, StoreError } from '../errors.js';
 import type { Events } from '../events.js';
-import type { Provider } from '../provider/provider.js';
+import type { GrantProvider } from '../provider-registry.js';
 import type { TokenResponse } from '../types.js';
 import type { GrantStore } from './grant-store.js';
 import { createHeldTokens } from './held-tokens.js';
@@ -21,7 +21,7 @@ import { within } from './within.js';
 /** A login, as far as its tokens go. */
 export interface Grant {
   readonly grantId: string;
-  readonly provider: Provider;
+  readonly provider: GrantProvider;
   /** Whose login it is: a refreshed ID Token must name nobody else. */
   readonly subject: string | undefined;
   /** The end of the login, epoch seconds. */
@@ -33,6 +33,8 @@ export interface Grant {
 }
 
 export interface TokenWish {
+  /** The only provider whose token will do. Default: any. */
+  readonly provider?: string | undefined;
   /** RFC 8707; default: the login's own token. */
   readonly resource?: string | undefined;
   /** Asked for with a resource's token. */
