@@ -21,7 +21,7 @@ export const readServer: Check<Partial<ServerMetadata>> = (value, path) => {
     if (url !== undefined && isUrlName(name)) readEndpoint(url, name, path);
   }
   if (metadata['issuer'] !== undefined) readIssuer(metadata['issuer'], `${path}.issuer`);
-  return metadata as Partial<ServerMetadata>; // the names that the type knows were just checked
+  return metadata;
 };
 
 const readEndpoint = (url: unknown, name: string, path: string): URL => readUrl(url, `${path}.${name}`, `the URL of the server's ${name}`);
@@ -37,7 +37,7 @@ export function resolveServer(issuer: URL | undefined, server: Partial<ServerMet
   if (server === undefined) return undefined;
   const { issuer: named, ...overrides } = server;
   if (named !== undefined && new URL(named).href !== issuer.href) {
-    const problem = `is not \`${path}.issuer\`: with discovery, ${'`server`'} changes addresses, and who the server is stays`;
+    const problem = `is not \`${path}.issuer\`: beside it, \`server\` changes addresses, never who the server is`;
     refuse(`${path}.server.issuer`, problem, 'ERR_CODE_FLOW_OPTION_CONFLICT');
   }
   return overrides;
@@ -47,7 +47,7 @@ export function resolveServer(issuer: URL | undefined, server: Partial<ServerMet
 export function urlsOf(issuer: URL | undefined, server: Partial<ServerMetadata> | undefined, path: string): Map<string, URL> {
   const urls = new Map(issuer === undefined ? [] : [[`${path}.issuer`, issuer]]);
   for (const [name, url] of Object.entries(server ?? {})) {
-    if (url !== undefined && (name === 'issuer' || isUrlName(name))) urls.set(`${path}.server.${name}`, new URL(String(url)));
+    if (typeof url === 'string' && (name === 'issuer' || isUrlName(name))) urls.set(`${path}.server.${name}`, new URL(url));
   }
   return urls;
 }

@@ -12,10 +12,10 @@ export function privateKeyJwt({ key, algorithm, id }: SigningKey): ClientAuth {
     const rename = { [modifyAssertion]: (header: Record<string, unknown>) => Object.assign(header, { alg: algorithm }) };
     return PrivateKeyJwt(id === undefined ? cryptoKey : { key: cryptoKey, kid: id }, rename);
   };
-  return async (server, client, body, headers) => {
-    const authenticate = await (ready ??= prepare());
-    return authenticate(server, client, body, headers);
-  };
+  const authenticate = async (...request: Parameters<ClientAuth>): Promise<void> => (await (ready ??= prepare()))(...request);
+  // openid-client waits for it, as it does for its own, whatever the type says.
+  // eslint-disable-next-line @typescript-eslint/no-misused-promises
+  return authenticate;
 }
 
 function importKey(key: KeyObject, algorithm: string): Promise<webcrypto.CryptoKey> {

@@ -9,28 +9,21 @@ type Registration = Pick<ResolvedProvider, 'clientId' | 'clientSecret' | 'signin
 export function createClientAuthentication(registration: Registration): ClientAuth {
   const { clientSecret, signingKey, clientAuthentication } = registration;
   if (signingKey !== undefined) return privateKeyJwt(signingKey);
-  if (clientSecret === undefined) return clientAuthentication === 'tls_client_auth' ? TlsClientAuth() : None();
-  const methods = {
+  if (clientAuthentication === 'tls_client_auth') return TlsClientAuth();
+  if (clientAuthentication === 'none' || clientSecret === undefined) return None();
+  const methods: Partial<Record<ClientAuthenticationMethod, ClientAuth>> = {
     client_secret_basic: basic(registration, clientSecret),
     client_secret_post: ClientSecretPost(clientSecret),
     client_secret_jwt: ClientSecretJwt(clientSecret),
   };
   return (server, client, body, headers) => {
-    const method = methods[secretMethod(clientAuthentication) ?? defaultMethod(server)];
-    return method(server, client, body, headers); // some are async, whatever their type says: openid-client waits for them
+    const method = methods[clientAuthentication ?? defaultMethod(server)];
+    return method?.(server, client, body, headers); // some are async, whatever their type says: openid-client waits for them
   };
 }
 
-type SecretMethod = Extract<ClientAuthenticationMethod, `client_secret_${string}`>;
-
-const isSecretMethod = (method: ClientAuthenticationMethod): method is SecretMethod => method.startsWith('client_secret_');
-
-/** With a secret, options let no other method pass. */
-const secretMethod = (method: ClientAuthenticationMethod | undefined): SecretMethod | undefined =>
-  method !== undefined && isSecretMethod(method) ? method : undefined;
-
 /** RFC 8414 §2: a server that does not say takes `client_secret_basic`. */
-export function defaultMethod(server: Pick<ServerMetadata, 'token_endpoint_auth_methods_supported'>): SecretMethod {
+export function defaultMethod(server: Pick<ServerMetadata, 'token_endpoint_auth_methods_supported'>): ClientAuthenticationMethod {
   const supported: unknown = server.token_endpoint_auth_methods_supported;
   const inOrder = ['client_secret_basic', 'client_secret_post', 'client_secret_jwt'] as const;
   const allowed = Array.isArray(supported) ? inOrder.find((method) => supported.includes(method)) : undefined;

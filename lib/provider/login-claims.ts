@@ -25,8 +25,10 @@ async function userInfoClaims(
   { accessToken, claims }: TokenResponse,
 ): Promise<Claims> {
   try {
-    const ask = callWithin(call, 'userinfo');
-    return await runCall(ask, () => fetchUserInfo(configuration, accessToken, claims?.sub ?? skipSubjectCheck));
+    // Marked as deprecated by openid-client to make it stand out: without an ID Token there is no subject to compare with.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated
+    const subject = claims?.sub ?? skipSubjectCheck;
+    return await runCall(callWithin(call, 'userinfo'), () => fetchUserInfo(configuration, accessToken, subject));
   } catch (error) {
     if (codeOf(error) === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') {
       throw new LoginError('ERR_CODE_FLOW_SUBJECT_MISMATCH', `The UserInfo endpoint of the authorization server "${options.name}" names another user than the ID Token.`);

@@ -7,7 +7,7 @@ export type TokenRequestStyle = Pick<ResolvedProvider, 'tokenRequestFormat' | 'r
 /** openid-client writes forms and always adds the `redirect_uri`. Client authentication is done by then: in the header or among the parameters. */
 export function styledTokenRequest(init: CustomFetchOptions, { tokenRequestFormat, redirectUriInTokenRequest }: TokenRequestStyle): CustomFetchOptions {
   if (tokenRequestFormat === 'form' && redirectUriInTokenRequest) return init;
-  const parameters = new URLSearchParams(String(init.body));
+  const parameters = new URLSearchParams(init.body as URLSearchParams); // openid-client's token requests have no other body
   if (!redirectUriInTokenRequest) parameters.delete('redirect_uri');
   if (tokenRequestFormat === 'form') return { ...init, body: parameters };
   return {

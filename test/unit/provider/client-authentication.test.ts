@@ -5,7 +5,7 @@ import type { ClientAuthenticationMethod } from '../../../lib/types.js';
 function authenticate(clientSecret: string | undefined, clientAuthentication?: ClientAuthenticationMethod): { basic: string; body: object } {
   const body = new URLSearchParams();
   const headers = new Headers();
-  const authentication = createClientAuthentication({ clientId: 'my-app', clientSecret, clientAuthentication });
+  const authentication = createClientAuthentication({ clientId: 'my-app', clientSecret, clientAuthentication, signingKey: undefined, basicCredentialsEncoding: 'percent' });
   authentication({ issuer: 'https://id.example.com' }, { client_id: 'my-app' }, body, headers);
   const basic = Buffer.from((headers.get('authorization') ?? '').slice('Basic '.length), 'base64').toString();
   return { basic, body: Object.fromEntries(body) };
