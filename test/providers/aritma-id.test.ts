@@ -11,7 +11,7 @@ const scope = 'openid profile offline_access banking.ais.read';
 let server: AritmaId;
 let world: SystemWorld;
 let app: TestApp;
-const provider = () => aritmaId({ tenant: server.tenant, baseUrl: server.origin, clientId: server.clientId, clientSecret: server.clientSecret, scope });
+const provider = (tenant = 'acme') => aritmaId({ tenant, baseUrl: server.origin, clientId: server.clientId, clientSecret: server.clientSecret, scope });
 
 beforeAll(async () => {
   server = await new AritmaId().start();
@@ -36,15 +36,42 @@ describe('a login at Aritma ID', () => {
     const browser = await world.loggedIn(app, 'alice');
     expect((await browser.get(`${app.baseUrl}/`)).json()).toEqual({
       isAuthenticated: true,
-      claims: expect.objectContaining({ iss: server.issuer, sub: 'alice', name: 'alice of the test' }),
+      claims: expect.objectContaining({ iss: server.issuerOf('acme'), sub: 'alice', name: 'alice of the test' }),
     });
     expect(server.counters).toEqual({ ...before, authorizations: before.authorizations + 1, loginForms: before.loginForms + 1, exchanges: before.exchanges + 1 });
   });
 
   it('lets the app call GET /api/v3/companies with the token of its session', async () => {
     const browser = await world.loggedIn(app, 'bob');
-    expect((await browser.get(`${app.baseUrl}/companies`)).json()).toEqual({ sub: 'bob', scope });
+    expect((await browser.get(`${app.baseUrl}/companies`)).json()).toEqual({ sub: 'bob', scope, tenant: 'acme' });
     expect(server.apiCalls.at(-1)).toEqual({ path: '/api/v3/companies', status: 200, account: 'bob' });
+  });
+
+  it('serves several tenants, each with tokens and refreshes of its own', async () => {
+    const both = await world.app({ provider: undefined, providers: { acme: provider('acme'), globex: provider('globex') } });
+    for (const tenant of server.tenants) {
+      const browser = createBrowser({ login: 'alice' });
+      await browser.get(`${both.baseUrl}/login?provider=${tenant}&returnTo=/private`);
+      expect((await browser.get(`${both.baseUrl}/`)).json()).toMatchObject({ claims: { iss: server.issuerOf(tenant) } });
+      server.expireAccessTokens();
+      expect((await openApiPage(browser, both)).json()).toMatchObject({ sub: 'alice', tenant });
+    }
+  });
+
+  it('finds tenants by a function', async () => {
+    const asked: string[] = [];
+    const providers = (name: string) => {
+      asked.push(name);
+      return name === 'globex' ? provider(name) : undefined;
+    };
+    const many = await world.app({ provider: undefined, providers });
+    server.registerRedirectUri(`${many.baseUrl}/callback/globex`);
+    const browser = createBrowser({ login: 'alice' });
+    const page = await browser.get(`${many.baseUrl}/login?provider=globex&returnTo=/api`);
+    expect(page.json()).toMatchObject({ sub: 'alice', tenant: 'globex' });
+    expect(asked).toEqual(['globex']);
+    const unknown = await browser.get(`${many.baseUrl}/login?provider=initech`);
+    expect([unknown.status >= 400, unknown.url.startsWith(many.baseUrl)]).toEqual([true, true]);
   });
 
   it('works with HTTP Basic as well', async () => {

@@ -17,7 +17,7 @@ export class AidboxAuth extends StrictServer {
   readonly clientSecret = 'aidbox-secret_for.tests';
   readonly client: AidboxClient;
   closedSessions = 0;
-  protected readonly authorizePath = '/auth/authorize';
+  protected readonly authorizePaths = ['/auth/authorize'];
   protected readonly endpoints: Readonly<Record<string, Handler>> = {
     'POST /auth/token': (req, res) => this.#token(req, res),
     'DELETE /Session': (req, res) => this.#closeSession(req, res),

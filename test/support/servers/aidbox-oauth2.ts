@@ -16,7 +16,7 @@ export class AidboxOAuth2 extends StrictServer {
   readonly clientSecret = 'aidbox-secret_for.tests';
   /** How the token requests were written. */
   readonly tokenRequests = { form: 0, json: 0 };
-  protected readonly authorizePath = '/oauth2/authorize';
+  protected readonly authorizePaths = ['/oauth2/authorize'];
   protected readonly endpoints: Readonly<Record<string, Handler>> = { 'POST /oauth2/token': (req, res) => this.#token(req, res) };
 
   constructor() {

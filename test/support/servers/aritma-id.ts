@@ -7,23 +7,23 @@ import { StrictServer, type Authorization, type Handler, type Login } from './st
 
 export class AritmaId extends StrictServer {
   readonly clientSecret = 'aritma-secret_for.tests';
-  readonly tenant = 'acme';
+  readonly tenants = ['acme', 'globex'] as const;
   /** Logins that asked for the second factor again. */
   mfaLogins = 0;
-  protected readonly authorizePath = `/${this.tenant}/connect/authorize`;
-  protected readonly endpoints: Readonly<Record<string, Handler>> = {
-    [`POST /${this.tenant}/connect/token`]: (req, res) => this.#token(req, res),
-  };
+  protected readonly authorizePaths = this.tenants.map((tenant) => `/${tenant}/connect/authorize`);
+  protected readonly endpoints: Readonly<Record<string, Handler>> = Object.fromEntries(
+    this.tenants.map((tenant): [string, Handler] => [`POST /${tenant}/connect/token`, (req, res) => this.#token(req, res, tenant)]),
+  );
 
   constructor() {
     super({ accessTokenSeconds: 86_400 });
   }
 
-  get issuer(): string {
-    return `${this.origin}/${this.tenant}`;
+  issuerOf(tenant: string): string {
+    return `${this.origin}/${tenant}`;
   }
 
-  protected checkAuthorization(fields: Fields): Authorization {
+  protected checkAuthorization(fields: Fields, path: string): Authorization {
     const redirectUri = this.checkRedirectUri(fields);
     // The document's table, PKCE from the page that it links to, and the nonce of OpenID Connect, whose scopes it offers.
     fields.only(...['scope', 'response_type', 'client_id', 'state', 'redirect_uri', 'prompt', 'acr_values'], ...['code_challenge', 'code_challenge_method', 'nonce']);
@@ -36,30 +36,33 @@ export class AritmaId extends StrictServer {
       this.mfaLogins += 1;
     }
     const codeChallenge = fields.optional('code_challenge') === undefined ? undefined : this.checkS256(fields);
-    return { redirectUri, scope, prompt, codeChallenge, state: fields.optional('state'), nonce: fields.optional('nonce') };
+    const detail = { tenant: path.split('/')[1]! };
+    return { redirectUri, scope, prompt, codeChallenge, state: fields.optional('state'), nonce: fields.optional('nonce'), detail };
   }
 
-  async #token(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  async #token(req: IncomingMessage, res: ServerResponse, tenant: string): Promise<void> {
     const fields = await readForm(req);
     this.#authenticate(req, fields);
-    if (fields.expect('grant_type', 'authorization_code', 'refresh_token') === 'refresh_token') return this.#refresh(res, fields);
+    if (fields.expect('grant_type', 'authorization_code', 'refresh_token') === 'refresh_token') return this.#refresh(res, fields, tenant);
     fields.only('grant_type', 'client_id', 'client_secret', 'code', 'redirect_uri', 'code_verifier');
     const login = this.redeem(fields);
     if (fields.need('redirect_uri') !== login.redirectUri) throw wrongGrant('redirect_uri is not the one of the authorization request');
+    checkTenant(login, tenant);
     const scopes = login.scope?.split(' ') ?? [];
     sendJson(res, 200, {
       access_token: this.newAccessToken(login, `eyJ${crypto.randomUUID()}`),
       ...(scopes.includes('offline_access') ? { refresh_token: this.newRefreshToken(login) } : {}),
-      ...(scopes.includes('openid') ? { id_token: await idTokenOf(login, this) } : {}),
+      ...(scopes.includes('openid') ? { id_token: await idTokenOf(login, { issuer: this.issuerOf(tenant), clientId: this.clientId }) } : {}),
       token_type: 'Bearer',
       expires_in: this.settings.accessTokenSeconds,
     });
   }
 
-  #refresh(res: ServerResponse, fields: Fields): void {
+  #refresh(res: ServerResponse, fields: Fields, tenant: string): void {
     fields.only('grant_type', 'client_id', 'client_secret', 'refresh_token');
-    const login: Login | undefined = this.refreshed(fields);
+    const login = this.refreshed(fields);
     if (login === undefined) return sendJson(res, 400, { error: 'invalid_grant' });
+    checkTenant(login, tenant);
     const access_token = this.newAccessToken(login, `eyJ${crypto.randomUUID()}`);
     sendJson(res, 200, { access_token, token_type: 'Bearer', expires_in: this.settings.accessTokenSeconds, scope: login.scope });
   }
@@ -71,4 +74,8 @@ export class AritmaId extends StrictServer {
     const { clientId, clientSecret } = basic ?? { clientId: fields.need('client_id'), clientSecret: fields.need('client_secret') };
     if (clientId !== this.clientId || clientSecret !== this.clientSecret) throw wrongClient('client_id or client_secret is wrong');
   }
+}
+
+function checkTenant({ detail }: Login, tenant: string): void {
+  if (detail?.['tenant'] !== tenant) throw wrongGrant('it was given out by another tenant');
 }

@@ -11,7 +11,7 @@ export class AtHoc extends StrictServer {
   readonly organizations: ReadonlySet<string> = new Set(['red', 'blue']);
   /** Set: a confidential client. */
   readonly clientSecret: string | undefined;
-  protected readonly authorizePath = '/AuthServices/Auth/connect/authorize';
+  protected readonly authorizePaths = ['/AuthServices/Auth/connect/authorize'];
   protected readonly endpoints: Readonly<Record<string, Handler>> = {
     'POST /AuthServices/Auth/connect/token': (req, res) => this.#token(req, res),
   };

@@ -10,8 +10,7 @@ type Model = AuthorizationCodeModel & RefreshTokenModel;
 
 export class ExpressOAuthServer {
   readonly clientId = 'web';
-  readonly clientSecret = 'a-secret_with.marks~';
-  readonly settings = { accessTokenSeconds: 3600 };
+  readonly settings = { accessTokenSeconds: 3600, clientSecret: 'a-secret_with.marks~' };
   readonly counters = { authorizations: 0, exchanges: 0, refreshes: 0 };
   readonly #redirectUris: string[] = [];
   readonly #codes = new Map<string, AuthorizationCode>();
@@ -65,7 +64,10 @@ export class ExpressOAuthServer {
       if (form.username === 'stranger') form.allowed = 'false';
       return oauth.authorize({ authenticateHandler })(req, res, next);
     });
-    app.post('/token', (req, res, next) => oauth.token({ accessTokenLifetime: this.settings.accessTokenSeconds })(req, res, next));
+    app.post('/token', (req, res, next) => {
+      this.counters[(req.body as { grant_type: string }).grant_type === 'refresh_token' ? 'refreshes' : 'exchanges'] += 1;
+      return oauth.token({ accessTokenLifetime: this.settings.accessTokenSeconds })(req, res, next);
+    });
     app.get(['/api/whoami', '/profile'], oauth.authenticate(), (_req: Request, res: Response) => {
       const { user } = (res.locals['oauth'] as { token: Token }).token;
       res.json({ sub: user['id'], login: user['id'] });
@@ -77,7 +79,7 @@ export class ExpressOAuthServer {
     const client = (): Client => ({ id: this.clientId, grants: ['authorization_code', 'refresh_token'], redirectUris: this.#redirectUris });
     return {
       // Without a secret where a browser asks, whatever the types say.
-      getClient: async (id: string, secret: string | null) => id === this.clientId && (secret === null || secret === this.clientSecret) && client(),
+      getClient: async (id: string, secret: string | null) => id === this.clientId && (secret === null || secret === this.settings.clientSecret) && client(),
       generateAuthorizationCode: async () => randomUUID(),
       saveAuthorizationCode: async (code, of, user) => remember(this.#codes, code.authorizationCode, { ...code, client: of, user }),
       getAuthorizationCode: async (code) => this.#codes.get(code),
@@ -85,17 +87,13 @@ export class ExpressOAuthServer {
       saveToken: async (token, of, user) => this.#saveToken(token, of, user),
       getAccessToken: async (token) => this.#accessTokens.get(token),
       getRefreshToken: async (token) => this.#refreshTokens.get(token),
-      revokeToken: async ({ refreshToken }) => {
-        this.counters.refreshes += 1;
-        return this.#refreshTokens.delete(refreshToken);
-      },
+      revokeToken: async ({ refreshToken }) => this.#refreshTokens.delete(refreshToken),
     };
   }
 
   #saveToken(token: Token, client: Client, user: User): Token {
     const saved = { ...token, client, user };
     const { refreshToken } = saved;
-    this.counters.exchanges += 1;
     if (refreshToken !== undefined) this.#refreshTokens.set(refreshToken, { ...saved, refreshToken });
     return remember(this.#accessTokens, saved.accessToken, saved);
   }

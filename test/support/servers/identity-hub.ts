@@ -9,7 +9,7 @@ export class IdentityHub extends StrictServer {
   readonly tenant = 'acme';
   /** Users whose refresh tokens are refused: blocked, or with other rights than before. */
   readonly blocked = new Set<string>();
-  protected readonly authorizePath = `/${this.tenant}/oauth2/v1/auth/`;
+  protected readonly authorizePaths = [`/${this.tenant}/oauth2/v1/auth/`];
   protected readonly endpoints: Readonly<Record<string, Handler>> = {
     [`POST /${this.tenant}/oauth2/v1/token/`]: (req, res) => this.#token(req, res),
     [`POST /${this.tenant}/oauth2/v1/revoke/`]: (req, res) => this.#revoke(req, res),

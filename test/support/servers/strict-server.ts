@@ -20,6 +20,8 @@ export interface Refusal {
   reason: string;
 }
 
+type Visitor = Pick<Login, 'account' | 'browserSession'>;
+
 /** May be changed while the server runs. */
 export interface Settings {
   accessTokenSeconds: number;
@@ -56,11 +58,11 @@ export abstract class StrictServer {
     return `${this.origin}/api/`;
   }
 
-  protected abstract readonly authorizePath: string;
+  protected abstract readonly authorizePaths: readonly string[];
   /** Every endpoint of the document but the authorization endpoint, by method and path. */
   protected abstract readonly endpoints: Readonly<Record<string, Handler>>;
   /** Throws Departure for a request that the document does not allow. */
-  protected abstract checkAuthorization(fields: Fields): Authorization;
+  protected abstract checkAuthorization(fields: Fields, path: string): Authorization;
 
   async start(): Promise<this> {
     this.#listening = await listen(() => (req, res) => {
@@ -174,7 +176,7 @@ export abstract class StrictServer {
 
   async #serve(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const url = new URL(req.url ?? '/', this.origin);
-    if (url.pathname === this.authorizePath) return this.#authorize(req, res, url);
+    if (this.authorizePaths.includes(url.pathname)) return this.#authorize(req, res, url);
     if (url.pathname.startsWith('/api/')) return this.#answerApi(req, res, url);
     const handler = this.endpoints[`${req.method} ${url.pathname}`];
     if (handler === undefined) throw new Departure('the document has no such endpoint', { status: 404 });
@@ -193,13 +195,13 @@ export abstract class StrictServer {
     const fields = new Fields(url.searchParams);
     let request: Authorization;
     try {
-      request = this.checkAuthorization(fields);
+      request = this.checkAuthorization(fields, url.pathname);
     } catch (error) {
       if (!(error instanceof Departure) || !this.#redirectUris.has(fields.optional('redirect_uri') ?? '')) throw error;
       this.refusals.push({ endpoint: `${req.method} ${url.pathname}`, reason: error.message });
       return this.refuseAuthorization(res, error, fields.need('redirect_uri'), fields.optional('state'));
     }
-    const visitor = req.method === 'POST' ? await this.#submitted(req, res, request) : this.#returning(req, request);
+    const visitor = req.method === 'POST' ? await this.#submitted(req, res, url, request) : this.#returning(req, request);
     if (visitor === undefined) return this.#askWhoIsThere(req, res, request);
     if (this.settings.refuseLogin !== undefined) return goBack(res, request.redirectUri, { error: this.settings.refuseLogin, state: request.state });
     const code = randomUUID();
@@ -214,17 +216,17 @@ export abstract class StrictServer {
   }
 
   /** Everybody has an account but `stranger`. */
-  async #submitted(req: IncomingMessage, res: ServerResponse, request: Authorization): Promise<Pick<Login, 'account' | 'browserSession'> | undefined> {
+  async #submitted(req: IncomingMessage, res: ServerResponse, url: URL, request: Authorization): Promise<Visitor | undefined> {
     this.counters.loginForms += 1;
     const account = (await readForm(req)).need('username');
     if (account === 'stranger' || !this.accepts(request)) return undefined;
     const browserSession = randomUUID();
     this.#browserSessions.set(browserSession, account);
-    res.setHeader('Set-Cookie', `server_session=${browserSession}; Path=${this.authorizePath}; HttpOnly`);
+    res.setHeader('Set-Cookie', `server_session=${browserSession}; Path=${url.pathname}; HttpOnly`);
     return { account, browserSession };
   }
 
-  #returning(req: IncomingMessage, request: Authorization): Pick<Login, 'account' | 'browserSession'> | undefined {
+  #returning(req: IncomingMessage, request: Authorization): Visitor | undefined {
     if (request.prompt === 'login') return undefined;
     const browserSession = /(?:^|; )server_session=([^;]+)/.exec(req.headers.cookie ?? '')?.[1] ?? '';
     const account = this.#browserSessions.get(browserSession);
