@@ -45,7 +45,9 @@ export function translateLoginError(error: unknown, login: FailedLogin): CodeFlo
   const failure = requestFailureIn(error);
   if (failure !== undefined) return refusedCode(failure, name) ?? failureToProviderError(failure, name);
   if (isMetadataError(error)) return toProviderError(error, name);
-  return login.call.tokens === undefined ? callbackProblem(error, login) : idTokenProblem(error, name);
+  const { tokens } = login.call;
+  if (tokens === undefined) return callbackProblem(error, login);
+  return tokens.idToken === undefined ? noIdToken(name) : idTokenProblem(error, name);
 }
 
 function refusedCode({ request, reason }: RequestFailure, name: string): LoginError | undefined {
@@ -89,6 +91,13 @@ function isFrom(issuers: readonly string[], server: Readonly<ServerMetadata>, in
   return issuers.length > 1 || issuer === server.issuer;
 }
 
+function noIdToken(name: string): LoginError {
+  return new LoginError(
+    'ERR_CODE_FLOW_ID_TOKEN_INVALID',
+    `The authorization server "${name}" gave no ID Token, which \`openid\` in the scope and \`max_age\` ask for. If it never gives one, set provider.idToken to false.`,
+  );
+}
+
 /** Tokens came and were usable, so that only the ID Token is left to be wrong. */
 function idTokenProblem(error: unknown, name: string): LoginError {
   const problem = {
@@ -98,7 +107,7 @@ function idTokenProblem(error: unknown, name: string): LoginError {
   }[codeOf(error) ?? ''];
   return new LoginError(
     'ERR_CODE_FLOW_ID_TOKEN_INVALID',
-    `The ID Token of the authorization server "${name}" is missing or not valid${problem === undefined ? '' : `: ${problem}`}${inBrackets(claimOf(error))}.`,
+    `The ID Token of the authorization server "${name}" is not valid${problem === undefined ? '' : `: ${problem}`}${inBrackets(claimOf(error))}.`,
   );
 }
 

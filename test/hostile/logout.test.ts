@@ -46,6 +46,10 @@ describe('revocation (RFC 7009)', () => {
 describe('the end of a login', () => {
   const tokens = { accessToken: 'sentinel-access', refreshToken: 'sentinel-refresh', idToken: 'sentinel-id' };
 
+  async function ownLogout({ fetch }: EndSessionContext): Promise<void> {
+    await fetch(`${server.issuer}/end-session`, { method: 'DELETE' });
+  }
+
   it('revokes the refresh token, and nothing where the options say so', async () => {
     await providerFor(server).logout(tokens);
     expect(Object.fromEntries(server.last('revocation')!.body)).toEqual({ token: 'sentinel-refresh', token_type_hint: 'refresh_token' });
@@ -66,8 +70,7 @@ describe('the end of a login', () => {
   });
 
   it('is told to the server in its own way first, while the access token is good', async () => {
-    const endSession = async ({ fetch }: EndSessionContext): Promise<void> => void (await fetch(`${server.issuer}/end-session`, { method: 'DELETE' }));
-    await providerFor(server, { endSession, revocation: 'access_token' }).logout(tokens);
+    await providerFor(server, { endSession: ownLogout, revocation: 'access_token' }).logout(tokens);
     expect(server.requests.map(({ method, endpoint }) => `${method} ${endpoint}`)).toEqual(['DELETE endSession', 'GET discovery', 'POST revocation']);
     expect(server.last('endSession')!.headers.authorization).toBe('Bearer sentinel-access');
   });
@@ -84,15 +87,13 @@ describe('the end of a login', () => {
     ['hangs up', answers.reset(), 'ERR_CODE_FLOW_PROVIDER_UNAVAILABLE'],
   ])('a server that %s holds up nobody', async (_name, answer, code) => {
     server.answers.endSession = answer;
-    const endSession = async ({ fetch }: EndSessionContext): Promise<void> => void (await fetch(`${server.issuer}/end-session`));
-    const error = await rejection(providerFor(server, { endSession }, { httpTimeoutSeconds: 0.3 }).logout({ accessToken: server.secret('token') }));
+    const error = await rejection(providerFor(server, { endSession: ownLogout }, { httpTimeoutSeconds: 0.3 }).logout({ accessToken: server.secret('token') }));
     expect(error).toMatchObject({ name: 'ProviderError', code });
     expectNoSecretIn(error, server);
   });
 
   it('without an access token the own call cannot be made, and says so', async () => {
-    const endSession = async ({ fetch }: EndSessionContext): Promise<void> => void (await fetch(`${server.issuer}/end-session`));
-    await expect(providerFor(server, { endSession }).logout({})).rejects.toMatchObject({ name: 'ProviderError' });
+    await expect(providerFor(server, { endSession: ownLogout }).logout({})).rejects.toMatchObject({ name: 'ProviderError' });
     expect(server.requests).toEqual([]);
   });
 });

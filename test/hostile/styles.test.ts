@@ -58,8 +58,10 @@ describe('an internal address for the server', () => {
   it('takes the place of the discovered one, and iss stays', async () => {
     const inside = await startLyingServer();
     try {
-      inside.answers.token = (res, request) => void fetch(`${server.issuer}/token`, { method: 'POST', body: request.body, headers: { authorization: request.headers.authorization! } })
-        .then(async (answer) => res.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text()));
+      inside.answers.token = async (res, { body, headers }) => {
+        const answer = await fetch(`${server.issuer}/token`, { method: 'POST', body, headers: { authorization: headers.authorization! } });
+        res.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
+      };
       const tokens = await logIn({ server: { token_endpoint: `${inside.issuer}/token` } });
       expect(tokens.claims).toMatchObject({ iss: server.issuer, sub: 'alice' });
       expect(inside.count('token')).toBe(1);
@@ -207,7 +209,7 @@ describe('claims made by the app', () => {
     });
   });
 
-  it.each([
+  it.each<[string, unknown]>([
     ['no sub', { name: 'Alice' }],
     ['an empty sub', { sub: '' }],
     ['a sub that is a number', { sub: 7 }],
@@ -215,14 +217,14 @@ describe('claims made by the app', () => {
     ['null', null],
     ['a list', [{ sub: 'alice' }]],
   ])('%s is no identity', async (_name, made) => {
-    const error = await refused({ ...plain, identity: () => made as never });
+    const error = await refused({ ...plain, identity: () => made as Claims });
     expect(error).toMatchObject(invalid);
     expect(error.message).toContain('provider.identity');
   });
 
   it('an error of the app is told by its kind alone: its text may hold tokens', async () => {
     const identity = (response: Readonly<Record<string, unknown>>): never => {
-      throw new TypeError(`no id in ${JSON.stringify(response)}`);
+      throw new TypeError(`nobody in ${JSON.stringify(response)}`);
     };
     const error = await refused({ ...plain, identity });
     expect(error.message).toBe('The option provider.identity of "main" threw (TypeError).');
