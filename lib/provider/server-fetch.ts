@@ -38,7 +38,7 @@ export function createServerFetch(style: ServerStyle, { fetch, httpTimeoutSecond
     const deadline = kind === 'keys' ? timeout(httpTimeoutSeconds) : call.deadline;
     const request = kind === 'token' ? styledTokenRequest(init, style) : init;
     const answer = await send(fetch, url, request, kind, deadline);
-    if (answer.status < 200 || answer.status > 299) throw refusalOf(kind, answer, clock.now());
+    if (answer.status < 200 || answer.status > 299 || (call.operation === 'refresh' && saysNo(answer.text))) throw refusalOf(kind, answer, clock.now());
     return usableResponse(kind, answer, call, style);
   };
 }
@@ -92,6 +92,12 @@ async function readBody(response: Response, kind: RequestKind, deadline: AbortSi
     // Frees the connection; a stream that has failed already says so again here, and that is known.
     reader.cancel().catch(() => undefined);
   }
+}
+
+/** GitHub refuses with status 200: without this, nobody would ever be told that a refresh token has ended. */
+function saysNo(text: string): boolean {
+  const body = asJsonObject(text);
+  return typeof body?.['error'] === 'string' && body['error'] !== '' && body['access_token'] === undefined;
 }
 
 function refusalOf(kind: RequestKind, { status, headers, text }: Answer, now: number): RequestFailure {
