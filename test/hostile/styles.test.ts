@@ -129,6 +129,20 @@ describe('a server by hand without keys', () => {
     expect(await refused(withoutKeys())).toMatchObject({ code: 'ERR_CODE_FLOW_ID_TOKEN_INVALID' });
   });
 
+  it('over plain http nothing vouches for it: refused', async () => {
+    const plain = (url: string): string => url.replace('http://id.test', server.issuer);
+    const changes = { issuer: undefined, server: JSON.parse(JSON.stringify(withoutKeys().server).replaceAll(server.issuer, 'http://id.test')) as Partial<ServerMetadata> };
+    server.makeIdToken = (claims) => server.sign({ ...claims, iss: 'http://id.test' });
+    const provider = providerFor(server, changes, { fetch: (input, init) => fetch(plain(new Request(input).url), init) });
+    const checks = { state: 's', nonce: 'n', codeVerifier: 'v' };
+    const { headers } = await fetch(plain((await provider.authorizationUrl({ ...checks, redirectUri, parameters: {} })).href), { redirect: 'manual' });
+    const callback = new URL(headers.get('location')!);
+    callback.searchParams.set('iss', 'http://id.test');
+    const error = await rejection(provider.exchangeCode(callback, checks));
+    expect(error).toMatchObject(invalid);
+    expect(String(error)).toContain('lacks an endpoint');
+  });
+
   it.each(['none', 'HS256'])('D1: alg %s is refused all the same', async (alg) => {
     server.makeIdToken = (claims) => server.signByHand(claims, alg, alg === 'none' ? undefined : 'key');
     expect(await refused(withoutKeys())).toMatchObject({ code: 'ERR_CODE_FLOW_ID_TOKEN_INVALID' });
