@@ -40,7 +40,7 @@ export function createProviders(options: Settings, dependencies: ProviderDepende
   const known = new Map([...listed].map(([name, provider]) => [name, register(provider)]));
   const [first] = known.keys();
   const ask = find === undefined ? undefined : asking(find, dependencies);
-  const found = ask === undefined ? undefined : foundProviders(ask, (value, name) => register(readFoundProvider(value, name, options)));
+  const found = ask === undefined ? undefined : foundProviders(ask, dependencies, (value, name) => register(readFoundProvider(value, name, options)));
 
   async function get(name = first): Promise<RegisteredProvider> {
     if (name === undefined) throw unknown('name one: with a function as `providers` there is no default');
@@ -57,10 +57,12 @@ export function createProviders(options: Settings, dependencies: ProviderDepende
 }
 
 /** One call of the app's function for all who wait; failures and unknown names are never kept. */
-function foundProviders(ask: ReturnType<typeof asking>, register: (value: unknown, name: string) => RegisteredProvider) {
+function foundProviders(ask: ReturnType<typeof asking>, { clock }: ProviderDependencies, register: (value: unknown, name: string) => RegisteredProvider) {
   const cache = new LRUCache<string, RegisteredProvider>({
     max: MOST_FOUND,
     ttl: FOUND_FOR_MS,
+    perf: { now: () => clock.monotonic() },
+    ttlResolution: 0,
     // More tenants at once than there is room for: those that are pushed out while they are looked up are still answered.
     ignoreFetchAbort: true,
     async fetchMethod(name, before, { options }) {

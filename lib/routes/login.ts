@@ -30,15 +30,10 @@ function maxAgeOf(parameters: Readonly<Record<string, string>>): number | undefi
 function passedOn(query: URLSearchParams, names: readonly string[]): Record<string, string> {
   const passed: Record<string, string> = {};
   for (const name of names) {
-    const value = once(query, name);
-    if (value !== undefined) passed[name] = value;
+    const [value, ...more] = query.getAll(name);
+    if (value !== undefined && value !== '' && more.length === 0) passed[name] = value;
   }
   return passed;
-}
-
-function once(query: URLSearchParams, name: string): string | undefined {
-  const [value, ...more] = query.getAll(name);
-  return value === '' || more.length > 0 ? undefined : value;
 }
 
 /** Answers `GET /login`. */
@@ -50,7 +45,8 @@ export async function loginRoute(settings: LoginSettings, req: Request, res: Res
     throw new LoginError('ERR_CODE_FLOW_NOT_A_NAVIGATION', 'a login starts by visiting this address in the browser, not by a script');
   }
   const query = queryOf(req);
-  const provider = once(query, 'provider');
+  const [provider, ...more] = query.getAll('provider');
+  if (more.length > 0) throw new LoginError('ERR_CODE_FLOW_PROVIDER_UNKNOWN', 'this login names more than one provider');
   const authorizationParams = passedOn(query, settings.options.loginParams);
   const parameters = { returnTo: query.get('returnTo') ?? '', authorizationParams, ...(provider === undefined ? {} : { provider }) };
   return startLogin(settings, req, res, session, parameters);
