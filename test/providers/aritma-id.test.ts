@@ -39,6 +39,7 @@ describe('a login at Aritma ID', () => {
       claims: expect.objectContaining({ iss: server.issuerOf('acme'), sub: 'alice', name: 'alice of the test' }),
     });
     expect(server.counters).toEqual({ ...before, authorizations: before.authorizations + 1, loginForms: before.loginForms + 1, exchanges: before.exchanges + 1 });
+    expect(server.clientAuthentication).toBe('client_secret_post');
   });
 
   it('lets the app call GET /api/v3/companies with the token of its session', async () => {
@@ -77,6 +78,7 @@ describe('a login at Aritma ID', () => {
   it('works with HTTP Basic as well', async () => {
     const basic = await world.app({ provider: { ...provider(), clientAuthentication: 'client_secret_basic' } });
     expect(await isLoggedIn(await world.loggedIn(basic), basic)).toBe(true);
+    expect(server.clientAuthentication).toBe('client_secret_basic');
   });
 
   it('that the user refuses leaves nothing behind', async () => {

@@ -8,6 +8,8 @@ import { StrictServer, type Authorization, type Handler, type Login } from './st
 export class AritmaId extends StrictServer {
   readonly clientSecret = 'aritma-secret_for.tests';
   readonly tenants = ['acme', 'globex'] as const;
+  /** How the app authenticated last. */
+  clientAuthentication: 'client_secret_basic' | 'client_secret_post' | undefined;
   /** Logins that asked for the second factor again. */
   mfaLogins = 0;
   protected readonly authorizePaths = this.tenants.map((tenant) => `/${tenant}/connect/authorize`);
@@ -72,6 +74,7 @@ export class AritmaId extends StrictServer {
     const basic = basicCredentials(req);
     if (basic !== undefined) fields.without('client_secret', 'the client authenticates by HTTP Basic already');
     const { clientId, clientSecret } = basic ?? { clientId: fields.need('client_id'), clientSecret: fields.need('client_secret') };
+    this.clientAuthentication = basic === undefined ? 'client_secret_post' : 'client_secret_basic';
     if (clientId !== this.clientId || clientSecret !== this.clientSecret) throw wrongClient('client_id or client_secret is wrong');
   }
 }
