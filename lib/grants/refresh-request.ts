@@ -17,8 +17,9 @@ export interface RefreshRequest {
   readonly wait: boolean;
 }
 
-/** For logins whose first answer had no ID Token to compare with. */
-export const namesAnother = ({ claims }: TokenResponse, { subject }: RefreshRequest): boolean => claims !== undefined && claims.sub !== subject;
+/** For logins whose first answer had no ID Token to compare with. Where nobody knows who logged in, there is nobody to be another. */
+export const namesAnother = ({ claims }: TokenResponse, { subject }: RefreshRequest): boolean =>
+  claims !== undefined && subject !== undefined && claims.sub !== subject;
 
 export const attemptOf = ({ grantId, resource, version }: RefreshRequest, owner: string): Attempt => ({ grantId, resource, owner, version });
 

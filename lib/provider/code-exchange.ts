@@ -49,6 +49,7 @@ function openidChecks({ idToken }: ResolvedProvider, { state, nonce, codeVerifie
     expectedState: state,
     pkceCodeVerifier: codeVerifier,
     ...(idToken === true ? { expectedNonce: nonce, idTokenExpected: true } : {}),
-    ...(maxAgeSeconds === undefined ? {} : { maxAge: maxAgeSeconds }),
+    // Only an ID Token tells when the user authenticated; without one the server's word has to do.
+    ...(maxAgeSeconds === undefined || idToken !== true ? {} : { maxAge: maxAgeSeconds }),
   };
 }

@@ -4,6 +4,7 @@ import { contextOf } from '../context.js';
 import type { LoginParameters, StepUpParameters } from '../context.js';
 import { ConfigurationError, LoginError } from '../errors.js';
 import { header, isPrefetch, redirect, refusePrefetch } from '../http.js';
+import { refuseProtocolParameter } from '../options/authorization-params.js';
 import { namedCallbackPath } from '../options/providers.js';
 import type { Providers, RegisteredProvider } from '../provider-registry.js';
 import { randomId } from '../seal.js';
@@ -82,7 +83,8 @@ export async function startLogin(
 }
 
 function askedFor(parameters: LoginParameters | StepUpParameters): Record<string, string> {
-  const { authorizationParams } = parameters;
+  const { authorizationParams = {} } = parameters;
+  for (const name of Object.keys(authorizationParams)) refuseProtocolParameter(name, 'authorizationParams');
   if (!('subject' in parameters)) return { ...authorizationParams };
   const { acrValues, maxAgeSeconds } = parameters;
   return {
