@@ -12,6 +12,7 @@ const config: Config = {
   },
   moduleNameMapper: {
     '^express-code-flow$': '<rootDir>/lib/index.ts',
+    '^express-code-flow/providers$': '<rootDir>/lib/providers/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],

@@ -15,8 +15,8 @@ import { createOfflineGrant } from './offline-grant.js';
 import type { OfflineGrant } from './offline-grant.js';
 import { resolveOptions } from './options.js';
 import { refuseProtocolParameter } from './options/authorization-params.js';
-import { createProvider } from './provider/provider.js';
-import type { Provider } from './provider/provider.js';
+import { createProviders } from './provider-registry.js';
+import type { Providers } from './provider-registry.js';
 import { connectRedis } from './redis-connection.js';
 import type { RedisConnection } from './redis-connection.js';
 import { probeRedis } from './redis-probe.js';
@@ -46,8 +46,9 @@ export interface CodeFlow extends Middleware {
    * Ends every login of this user, on every process: sessions and grants, kept ones too. A token that a process holds in memory is used for
    * one second more at most.
    * Rejects with StoreError if the store could not be asked: call it again.
+   * @param whose.provider Where this subject is known; equal subjects of two providers are two users. Default: the first of `providers`.
    */
-  endSessions(whose: { subject: string }): Promise<void>;
+  endSessions(whose: { subject: string; provider?: string }): Promise<void>;
   /**
    * Starts no new refresh, waits for the running ones and their commits, then closes the connection to Redis. Call it after the server has closed.
    * @param limits.timeoutSeconds How long to wait at most. Default twice `httpTimeoutSeconds`.
@@ -80,7 +81,7 @@ export function codeFlow(input: CodeFlowOptions): CodeFlow {
       return flow;
     },
     grant: (grantId: string): OfflineGrant => createOfflineGrant(parts, grantId),
-    endSessions: ({ subject }: { subject: string }): Promise<void> => endSessions(parts, subject),
+    endSessions: ({ subject, provider }: { subject: string; provider?: string }): Promise<void> => endSessions(parts, subject, provider),
     async close({ timeoutSeconds = parts.options.httpTimeoutSeconds * 2 }: { timeoutSeconds?: number } = {}): Promise<void> {
       await parts.tokens.close(timeoutSeconds * 1000);
       await parts.connection?.close();
@@ -95,7 +96,7 @@ interface Parts {
   events: Events;
   clock: Clock;
   connection: RedisConnection | undefined;
-  provider: Provider;
+  providers: Providers;
   sessions: Sessions;
   tokens: TokenManager;
   transactions: LoginTransactions;
@@ -110,18 +111,18 @@ function assemble(options: ResolvedOptions): Parts {
   const keys = connection === undefined ? memorySessionKeys() : redisSessionKeys(connection);
   const store = connection === undefined ? createMemoryGrantStore(clock) : createRedisGrantStore(connection, sealer);
   if (connection !== undefined) probeRedis({ connection, keys, grants: store, sealer, clock, events });
-  const provider = createProvider(options.provider, { fetch, httpTimeoutSeconds, clock });
+  const providers = createProviders(options, { fetch, httpTimeoutSeconds, clock });
   const sessions = createSessions({ options, keys, sealer, clock, events });
   const { idleTimeoutSeconds, grantIdleTimeoutSeconds } = session;
   const timeouts = { httpTimeoutSeconds, redisTimeoutSeconds, idleTimeoutSeconds, grantIdleTimeoutSeconds };
   const tokens = createTokenManager({ store, clock, events, ...timeouts });
   const transactions = createLoginTransactions(sealer, clock, session.cookieName, sessions.cookieFlags);
-  return { options, events, clock, connection, provider, sessions, tokens, transactions };
+  return { options, events, clock, connection, providers, sessions, tokens, transactions };
 }
 
 function handle(parts: Parts, req: Request, res: Response, next: Next): void {
   if (contextOf(req) !== undefined) return next(mountedTwice());
-  const route = matchRoute(req, parts.options.basePath, parts.options.routes);
+  const route = matchRoute(req, parts.options);
   const opened = parts.sessions.open(req, res);
   if (!(opened instanceof Promise)) return serve(parts, route, opened, req, res, next);
   // open() never rejects. A handler that throws is its framework's business: a catch after it would call next() twice (THREATS G7).
@@ -138,7 +139,7 @@ function serve(parts: Parts, route: RouteName | undefined, session: RequestSessi
     case undefined:
       return next();
     case 'login':
-      return answer(loginRoute(parts, req, res), next);
+      return answer(loginRoute(parts, req, res, session), next);
     case 'callback':
       return answer(callbackRoute(parts, req, res, session), next);
     case 'logout':
@@ -160,7 +161,7 @@ function attach(parts: Parts, session: RequestSession, req: Request, res: Respon
     getAccessToken: async (wish) => (await tokens.accessToken({ resource: wish?.resource })).token,
     async login(parameters = {}) {
       for (const name of Object.keys(parameters.authorizationParams ?? {})) refuseProtocolParameter(name, 'authorizationParams');
-      return startLogin(parts, req, res, parameters);
+      return startLogin(parts, req, res, session, parameters);
     },
     logout: (parameters = {}) => logout(parts, res, session, parameters.returnTo),
   });
@@ -171,7 +172,7 @@ function attach(parts: Parts, session: RequestSession, req: Request, res: Respon
       await tokens.accessToken({});
     },
     grantedScope: () => tokens.grantedScope(),
-    startLogin: (parameters) => startLogin(parts, req, res, parameters),
+    startLogin: (parameters) => startLogin(parts, req, res, session, parameters),
   };
   setContext(req, context);
   const oauthFetch = createOAuthFetch({ apis: options.apis, fetch: options.fetch, accessToken: tokens.accessToken });

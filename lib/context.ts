@@ -16,11 +16,14 @@ export interface LoginParameters {
   returnTo?: string;
   /** Added to the authorization request. Protocol parameters (`state`, `redirect_uri`, …) are left out. */
   authorizationParams?: Readonly<Record<string, string>>;
+  /** One of `providers`. Default: the first. */
+  provider?: string;
 }
 
 /** A login that must come back as the same user, and as strong as was asked for. */
 export interface StepUpParameters extends LoginParameters {
-  subject: string;
+  /** `undefined`: nobody knows who that is. */
+  subject: string | undefined;
   acrValues?: readonly string[];
   maxAgeSeconds?: number;
 }
@@ -32,6 +35,8 @@ export interface RequestContext {
   ensureAccessToken(): Promise<void>;
   /** The scope of the current access token, after refreshes; `undefined` when the server never said. */
   grantedScope(): Promise<string | undefined>;
+  /** The provider of the login that this request was to begin or to finish, once that is known: for starting it again. */
+  loginProvider?: string;
   /** Answers with a redirect to the authorization server. */
   startLogin(parameters: LoginParameters | StepUpParameters): Promise<void>;
 }

@@ -2,7 +2,7 @@
 
 export interface CookieFlags {
   readonly secure: boolean;
-  readonly sameSite: 'lax' | 'strict';
+  readonly sameSite: 'lax' | 'strict' | 'none';
   readonly path: string;
 }
 
@@ -33,6 +33,8 @@ export function readCookies(header: string | undefined): Cookie[] {
   return cookies;
 }
 
+const SAME_SITE = { lax: 'SameSite=Lax', strict: 'SameSite=Strict', none: 'SameSite=None' };
+
 /** A Set-Cookie value. Without `maxAgeSeconds` the cookie lives as long as the browser's session; 0 deletes it. */
 export function writeCookie(name: string, value: string, flags: CookieFlags, maxAgeSeconds?: number): string {
   const parts = [`${name}=${encodeURIComponent(value)}`, `Path=${flags.path}`];
@@ -40,6 +42,6 @@ export function writeCookie(name: string, value: string, flags: CookieFlags, max
   if (maxAgeSeconds === 0) parts.push('Expires=Thu, 01 Jan 1970 00:00:00 GMT');
   parts.push('HttpOnly');
   if (flags.secure) parts.push('Secure');
-  parts.push(flags.sameSite === 'strict' ? 'SameSite=Strict' : 'SameSite=Lax');
+  parts.push(SAME_SITE[flags.sameSite]);
   return parts.join('; ');
 }

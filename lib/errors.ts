@@ -60,10 +60,13 @@ export class AuthenticationRequiredError extends CodeFlowError {
   readonly status = 401;
   /** Present when the user is logged in, but has to authenticate again or better. */
   readonly stepUp?: StepUp;
+  /** Present when only a login at this provider will do. */
+  readonly provider?: string;
 
-  constructor(code: CodeFlowErrorCode, message: string, options: CodeFlowErrorOptions & { stepUp?: StepUp } = {}) {
+  constructor(code: CodeFlowErrorCode, message: string, options: CodeFlowErrorOptions & { stepUp?: StepUp; provider?: string | undefined } = {}) {
     super(code, message, options);
     if (options.stepUp !== undefined) this.stepUp = options.stepUp;
+    if (options.provider !== undefined) this.provider = options.provider;
   }
 }
 
@@ -107,6 +110,7 @@ export type CodeFlowErrorCode =
   | 'ERR_CODE_FLOW_API_NOT_LISTED'
   | 'ERR_CODE_FLOW_AUTHORIZATION_HEADER'
   // LoginError
+  | 'ERR_CODE_FLOW_PROVIDER_UNKNOWN'
   | 'ERR_CODE_FLOW_CALLBACK_INVALID'
   | 'ERR_CODE_FLOW_STATE_MISSING'
   | 'ERR_CODE_FLOW_STATE_UNKNOWN'

@@ -29,11 +29,17 @@ export type { OfflineGrant } from './offline-grant.js';
 export type { AnonymousOAuth, AuthenticatedOAuth, RequestOAuth } from './request-oauth.js';
 export type {
   ApiOptions,
+  BearerFetch,
   Claims,
   ClientAuthenticationMethod,
   CodeFlowOptions,
+  EndSessionContext,
+  FindProvider,
+  IdentityContext,
   Middleware,
+  PrivateKey,
   ProviderOptions,
+  ProviderSettings,
   ServerMetadata,
   SessionOptions,
 } from './types.js';

@@ -44,9 +44,9 @@ export function createOAuthFetch({ apis, fetch, accessToken }: OAuthFetchSetting
   }
 
   async function authorized(request: Outgoing): Promise<Response> {
-    const { resource, scope } = allowed(request.url, apis);
+    const { resource, scope, provider } = allowed(request.url, apis);
     const signal = request.rest.signal ?? undefined;
-    const token = await accessToken({ resource, scope, signal });
+    const token = await accessToken({ resource, scope, provider, signal });
     const response = await send(request, token);
     if (response.status !== 401) return response;
     const challenge = bearerChallenge(response.headers.get('www-authenticate'));
@@ -56,7 +56,7 @@ export function createOAuthFetch({ apis, fetch, accessToken }: OAuthFetchSetting
     }
     if (!challenge.refreshable || !isReplayable(request.body)) return response;
     await response.body?.cancel();
-    return send(request, await accessToken({ resource, scope, signal, refusedVersion: token.version }));
+    return send(request, await accessToken({ resource, scope, provider, signal, refusedVersion: token.version }));
   }
 
   return async function oauthFetch(input, init) {

@@ -1,11 +1,11 @@
 /** `codeFlow().grant(grantId)`: a user's tokens for a background job, through the same lock as everybody's. */
 import type { Clock } from './clock.js';
-import { loginRequired } from './grants/refresh-outcomes.js';
 import type { Grant, TokenWish, UsableToken } from './grants/grant.js';
+import { loginRequired, wrongProvider } from './grants/refresh-outcomes.js';
 import type { TokenManager } from './grants/token-manager.js';
 import { createOAuthFetch } from './oauth-fetch.js';
 import type { OAuthFetch } from './oauth-fetch.js';
-import type { Provider } from './provider/provider.js';
+import type { Providers } from './provider-registry.js';
 import type { ResolvedOptions } from './types.js';
 
 export interface OfflineGrant {
@@ -18,21 +18,22 @@ export interface OfflineGrant {
 interface OfflineGrantSettings {
   options: ResolvedOptions;
   tokens: TokenManager;
-  provider: Provider;
+  providers: Providers;
   clock: Clock;
 }
 
 /** Nothing is read before it is asked for a token. */
-export function createOfflineGrant({ options, tokens, provider, clock }: OfflineGrantSettings, grantId: string): OfflineGrant {
+export function createOfflineGrant({ options, tokens, providers, clock }: OfflineGrantSettings, grantId: string): OfflineGrant {
   async function grant(): Promise<Grant> {
     const login = await tokens.loginOf(grantId);
-    if (login?.provider !== provider.name) throw loginRequired();
-    const { subject, loginAt, expiresAt } = login;
-    return { grantId, provider, subject, loginAt, expiresAt, confirmedAt: clock.monotonic() };
+    if (login === undefined) throw loginRequired();
+    const { provider, subject, loginAt, expiresAt } = login;
+    return { grantId, provider: providers.of(provider), subject, loginAt, expiresAt, confirmedAt: clock.monotonic() };
   }
 
   async function accessToken(wish: TokenWish): Promise<UsableToken> {
     const found = await grant();
+    if (wish.provider !== undefined && wish.provider !== found.provider.name) throw wrongProvider(wish.provider);
     tokens.keepAlive(found);
     return tokens.accessToken(found, wish);
   }

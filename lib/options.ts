@@ -2,7 +2,8 @@
 import { apiChecks, readApis } from './options/apis.js';
 import { readLoginParams } from './options/authorization-params.js';
 import { type Check, type Checks, optional, readTable, refuse, seconds, show } from './options/check.js';
-import { providerChecks, readProvider } from './options/provider.js';
+import { providerChecks } from './options/provider.js';
+import { checkApiProviders, readNamedProvider, readProviders, resolveCallbackPaths, resolveProviders } from './options/providers.js';
 import { readRedis } from './options/redis.js';
 import { readSecrets } from './options/secret.js';
 import { readSession, resolveSession, sessionChecks } from './options/session.js';
@@ -24,7 +25,8 @@ const readFetch: Check<typeof fetch> = (value, path) => {
 const globalFetch: typeof fetch = (input, init) => globalThis.fetch(input, init);
 
 const checks = {
-  provider: readProvider,
+  provider: optional((value, path) => readNamedProvider(value, 'default', path)),
+  providers: optional(readProviders),
   baseUrl: readBaseUrl,
   secret: readSecrets,
   redis: optional(readRedis),
@@ -51,15 +53,21 @@ const deeper = [
  * @throws ConfigurationError with the option's path, its value unless it may be secret, and what to write instead
  */
 export function resolveOptions(input: CodeFlowOptions, environment: Environment = process.env): ResolvedOptions {
-  const { secret, redis, afterLogin, afterLogout, ...options } = readTable(checks, input, '', deeper);
+  const { secret, redis, afterLogin, afterLogout, provider, providers, ...options } = readTable(checks, input, '', deeper);
   if (environment.NODE_ENV === 'production') refuseInProduction(options.baseUrl, redis);
 
   const { baseUrl, routes } = options;
   const basePath = basePathOf(baseUrl);
-  const site = { baseUrl, basePath, routes };
+  const known = resolveProviders(provider, providers);
+  const callbackPaths = resolveCallbackPaths(known, options);
+  checkApiProviders(options.apis, known);
+  const site = { baseUrl, basePath, routes, callbackPaths };
+  for (const listed of known.listed.values()) deepFreeze(listed);
   const resolved = deepFreeze({
     ...options,
-    basePath,
+    ...site,
+    provider: known.listed.values().next().value,
+    providers: known,
     secrets: secret,
     session: resolveSession(options.session, baseUrl, basePath),
     afterLogin: resolveLanding(afterLogin, site, 'afterLogin'),

@@ -49,6 +49,7 @@ const explanations: Readonly<Record<CodeFlowErrorCode, Explanation>> = {
   ERR_CODE_FLOW_MOUNTED_TWICE: ours,
   ERR_CODE_FLOW_API_NOT_LISTED: ours,
   ERR_CODE_FLOW_AUTHORIZATION_HEADER: ours,
+  ERR_CODE_FLOW_PROVIDER_UNKNOWN: say('Sign-in did not work', 'There is no sign-in service of this name here.'),
   ERR_CODE_FLOW_CALLBACK_INVALID: startAgain,
   ERR_CODE_FLOW_STATE_MISSING: say('Sign-in expired', 'It took too long, or this browser keeps no cookies. Please start again.'),
   ERR_CODE_FLOW_STATE_UNKNOWN: say('Sign-in expired', 'This sign-in is no longer known here. Please start again.'),
@@ -144,11 +145,12 @@ export function logoutPage({ logoutUrl, stayUrl }: { logoutUrl: string; stayUrl:
 }
 
 /**
- * Loads its own address again. A browser sends no SameSite=Strict cookie along the redirects that come from another site; it does
- * once the page asks by itself. The address, with its code, is not repeated in the page.
+ * Leads on by itself, to `url` or to its own address once more, which is not repeated in the page. A browser sends no SameSite=Strict
+ * cookie along the redirects that come from another site; it does once a page of ours asks.
  */
-export function reloadPage(): Page {
-  const html = layout('Signing in', '<p>One moment, please.</p>', '<meta http-equiv="refresh" content="0">');
+export function onwardPage(url?: string): Page {
+  const refresh = `<meta http-equiv="refresh" content="0${url === undefined ? '' : `;url=${escapeHtml(url)}`}">`;
+  const html = layout('Signing in', '<p>One moment, please.</p>', refresh);
   return { html, contentSecurityPolicy: `${policy}; form-action 'none'`, referrerPolicy: 'no-referrer' };
 }
 

@@ -7,11 +7,11 @@ const unsupported = 'it is not supported';
 const never = 'it never belongs into a URL';
 
 export const PROTOCOL_PARAMETERS: ReadonlyMap<string, string> = new Map([
-  ['response_type', 'it is always `code`'],
-  ['response_mode', 'it is always `query`'],
+  ['response_type', 'use `provider.responseType`'],
+  ['response_mode', 'use `provider.responseMode`'],
   ['client_id', 'use `provider.clientId`'],
   ['client_secret', never],
-  ['redirect_uri', 'it is made of `baseUrl` and `routes.callback`'],
+  ['redirect_uri', 'it is made of `baseUrl` and `routes.callback` or `provider.callbackPath`'],
   ['scope', 'use `provider.scope`'],
   ['state', perLogin],
   ['nonce', perLogin],

@@ -23,17 +23,17 @@ interface OAuthMethods {
 /** Somebody is logged in. */
 export interface AuthenticatedOAuth extends OAuthMethods {
   readonly isAuthenticated: true;
-  /** Of the ID Token, verified at login. */
-  readonly claims: Claims;
-  /** `sub`: identifies the user together with the provider. */
-  readonly subject: string;
-  /** The name of the provider: `default`. */
+  /** Empty where the authorization server does not tell who logged in. */
+  readonly claims: Partial<Claims>;
+  /** `sub`: identifies the user together with the provider; `undefined`: the authorization server does not tell. */
+  readonly subject: string | undefined;
+  /** The name of the provider in the options; `default` for a single one. */
   readonly provider: string;
   /** Names this login for `grant()` in background jobs. As good as a key to the user's tokens: never show or log it. */
   readonly grantId: string;
   /** When the login ends at the latest, epoch seconds; without requests it ends earlier (`session.idleTimeoutSeconds`). */
   readonly expiresAt: number;
-  /** The scope granted at login, space-separated; `undefined`: the server did not say, so it is what was asked for (RFC 6749 §5.1). */
+  /** The scope granted at login, space-separated; the one asked for where the server did not say. */
   readonly scope: string | undefined;
 }
 
@@ -71,7 +71,7 @@ class RequestFacts implements OAuthMethods {
   get isAuthenticated(): boolean {
     return this.#login !== undefined;
   }
-  get claims(): Claims | undefined {
+  get claims(): Partial<Claims> | undefined {
     return this.#login?.claims;
   }
   get subject(): string | undefined {

@@ -1,11 +1,12 @@
 /** The tokens of the login of one request: bound to that login's grant, never to the session id or the process. */
 import type { Clock } from './clock.js';
 import { AuthenticationRequiredError } from './errors.js';
-import { loginRequired } from './grants/refresh-outcomes.js';
 import type { Grant, TokenWish, UsableToken } from './grants/grant.js';
+import { loginRequired, wrongProvider } from './grants/refresh-outcomes.js';
 import type { TokenManager } from './grants/token-manager.js';
 import { DEFAULT_RESOURCE } from './grants/token-set.js';
-import type { Provider } from './provider/provider.js';
+import type { Providers } from './provider-registry.js';
+import type { LoginRecord } from './session/login-record.js';
 import type { RequestSession } from './session/session-middleware.js';
 
 export interface RequestTokens {
@@ -16,18 +17,22 @@ export interface RequestTokens {
 
 interface RequestTokensSettings {
   tokens: TokenManager;
-  provider: Provider;
+  providers: Providers;
   clock: Clock;
 }
 
-export function createRequestTokens({ tokens, provider, clock }: RequestTokensSettings, session: RequestSession): RequestTokens {
+export function createRequestTokens({ tokens, providers, clock }: RequestTokensSettings, session: RequestSession): RequestTokens {
   const { state } = session;
-  const grant: Grant | undefined =
-    state.kind === 'authenticated' ? { ...state.login, provider, confirmedAt: clock.monotonic() } : undefined;
+  const grant = state.kind === 'authenticated' ? grantOf(state.login) : undefined;
   if (grant !== undefined) tokens.keepAlive(grant);
 
-  function ownGrant(): Grant {
+  function grantOf({ grantId, provider, subject, loginAt, expiresAt }: LoginRecord): Grant {
+    return { grantId, provider: providers.of(provider), subject, loginAt, expiresAt, confirmedAt: clock.monotonic() };
+  }
+
+  function ownGrant(provider?: string): Grant {
     if (state.kind === 'unknown') throw state.error;
+    if (provider !== undefined && grant?.provider.name !== provider) throw wrongProvider(provider);
     if (grant === undefined) throw loginRequired();
     return grant;
   }
@@ -46,7 +51,7 @@ export function createRequestTokens({ tokens, provider, clock }: RequestTokensSe
   }
 
   return {
-    accessToken: async (wish) => endingSession(tokens.accessToken(ownGrant(), wish)),
+    accessToken: async (wish) => endingSession(tokens.accessToken(ownGrant(wish.provider), wish)),
     grantedScope: async () => (await endingSession(tokens.current(ownGrant()))).accessTokens[DEFAULT_RESOURCE]?.scope,
   };
 }

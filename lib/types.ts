@@ -1,54 +1,21 @@
 /** The shapes that more than one layer speaks of. No code. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Cluster, Redis } from 'ioredis';
+import type { Claims, ProviderOptions, ResolvedProvider } from './provider-options.js';
 
-/** What is known about the user: the validated ID Token's claims (OpenID Connect Core §5.1). */
-export interface Claims {
-  /** The user's id at this authorization server. Only the pair of issuer and `sub` identifies a person, never an email address. */
-  sub: string;
-  name?: string;
-  email?: string;
-  [claim: string]: unknown;
-}
-
-/** How the app authenticates at the token endpoint (OpenID Connect Core §9). */
-export type ClientAuthenticationMethod = 'client_secret_basic' | 'client_secret_post' | 'none';
-
-/** An authorization server's metadata, as in RFC 8414 §2. */
-export interface ServerMetadata {
-  issuer: string;
-  authorization_endpoint: string;
-  token_endpoint: string;
-  jwks_uri?: string;
-  revocation_endpoint?: string;
-  end_session_endpoint?: string;
-  [metadata: string]: unknown;
-}
-
-interface ProviderBase {
-  /** The app's id at the authorization server. */
-  clientId: string;
-  /** The app's secret there. Left out: a public client, which PKCE alone protects. */
-  clientSecret?: string | undefined;
-  /** Default: what the server's metadata allows, `client_secret_basic` first; `none` without a secret. */
-  clientAuthentication?: ClientAuthenticationMethod | undefined;
-  /**
-   * Space-separated (RFC 6749 §3.3), with `openid`: the ID Token says who it is. Default `openid profile email`. Add `offline_access`
-   * where the server gives refresh tokens only for it.
-   */
-  scope?: string | undefined;
-  /** Sent with every authorization request; those of a request go before. Protocol parameters (`state`, `redirect_uri`, …) are refused. */
-  authorizationParams?: Readonly<Record<string, string>> | undefined;
-  /** Further registered client metadata, RFC 7591 §2 names, such as `id_token_signed_response_alg`. */
-  clientMetadata?: Readonly<Record<string, unknown>> | undefined;
-  /** Allows plain http for an authorization server off this machine. For closed test networks. Default `false`. */
-  dangerouslyAllowHttp?: boolean | undefined;
-}
-
-/** The authorization server and our registration there: found by `issuer` (discovery) or described by hand in `server`. */
-export type ProviderOptions =
-  | (ProviderBase & { issuer: string; server?: undefined })
-  | (ProviderBase & { server: ServerMetadata; issuer?: undefined });
+export type {
+  BearerFetch,
+  Claims,
+  ClientAuthenticationMethod,
+  EndSessionContext,
+  IdentityContext,
+  PrivateKey,
+  ProviderOptions,
+  ProviderSettings,
+  ResolvedProvider,
+  ServerMetadata,
+  SigningKey,
+} from './provider-options.js';
 
 /** One API that may receive the user's token. */
 export interface ApiOptions {
@@ -58,12 +25,30 @@ export interface ApiOptions {
   resource?: string | undefined;
   /** Asked for when the resource's token is requested; only with `resource`. Default: what was granted at login. */
   scope?: string | undefined;
+  /** The name of the provider whose logins alone may call this API. Default: any. */
+  provider?: string | undefined;
 }
 
+/** Finds a provider by its name, for more of them than one would list. May be asked about any name: it comes from a URL. */
+export type FindProvider = (name: string) => ProviderOptions | undefined | Promise<ProviderOptions | undefined>;
+
+/** One authorization server, or several: exactly one of both. */
+type ProviderChoice =
+  | {
+      /** The authorization server and our registration there. */
+      provider: ProviderOptions;
+      providers?: undefined;
+    }
+  | {
+      /** Several servers or tenants, by name: `/login?provider=name`. The first is the default; a function has none. */
+      providers: Readonly<Record<string, ProviderOptions>> | FindProvider;
+      provider?: undefined;
+    };
+
 /** `codeFlow(options)`. */
-export interface CodeFlowOptions {
-  /** The authorization server and our registration there. */
-  provider: ProviderOptions;
+export type CodeFlowOptions = ProviderChoice & CommonOptions;
+
+interface CommonOptions {
   /**
    * The app's public URL, with path prefix if any. Every URL that is sent out is built from it, never from `Host` or
    * `X-Forwarded-*`. `https:` here is what makes cookies `Secure`, also behind a TLS-terminating proxy; in production it must
@@ -123,7 +108,9 @@ export interface SessionOptions {
 
 /** Options after checking: complete, frozen, never questioned again. */
 export interface ResolvedOptions {
-  readonly provider: ResolvedProvider;
+  /** That of logins that name none; `undefined`: `providers` is a function. */
+  readonly provider: ResolvedProvider | undefined;
+  readonly providers: ResolvedProviders;
   /** Without a trailing slash in its path. */
   readonly baseUrl: URL;
   /** `''` or a path that starts with and does not end in a slash. */
@@ -142,6 +129,8 @@ export interface ResolvedOptions {
     readonly grantIdleTimeoutSeconds: number | undefined;
   };
   readonly routes: { readonly login: string | false; readonly callback: string; readonly logout: string | false };
+  /** Every path under `baseUrl` where an authorization server's answer may arrive. One that ends in `/*` stands for one more segment. */
+  readonly callbackPaths: readonly string[];
   /** Absolute, on our origin. */
   readonly afterLogin: string;
   /** Absolute, on our origin. */
@@ -152,25 +141,19 @@ export interface ResolvedOptions {
   readonly fetch: typeof fetch;
 }
 
-export interface ResolvedProvider {
-  /** The key under which logins remember it. */
-  readonly name: string;
-  readonly issuer: URL | undefined;
-  readonly server: ServerMetadata | undefined;
-  readonly clientId: string;
-  readonly clientSecret: string | undefined;
-  readonly clientAuthentication: ClientAuthenticationMethod | undefined;
-  readonly scope: string;
-  readonly authorizationParams: Readonly<Record<string, string>>;
-  readonly clientMetadata: Readonly<Record<string, unknown>>;
-  /** Plain http is fine: the server is on loopback, or the user insists. */
-  readonly allowHttp: boolean;
+export interface ResolvedProviders {
+  /** By name; the first is the default. Empty if they are found. */
+  readonly listed: ReadonlyMap<string, ResolvedProvider>;
+  readonly find: FindProvider | undefined;
+  /** Whether there is, or may be, more than one: an answer must then tell whose it is (RFC 9700 §4.4). */
+  readonly several: boolean;
 }
 
 export interface ResolvedApi {
   readonly url: URL;
   readonly resource: string | undefined;
   readonly scope: string | undefined;
+  readonly provider: string | undefined;
 }
 
 /** What a token endpoint answered, checked and in camelCase. */
@@ -180,7 +163,7 @@ export interface TokenResponse {
   expiresInSeconds?: number;
   refreshToken?: string;
   idToken?: string;
-  /** The validated claims of `idToken`. */
+  /** Who logged in: the validated claims of `idToken`, with those of `userInfo` or `identity`. At a refresh: of `idToken` alone. Absent: nobody knows. */
   claims?: Claims;
   /** Absent: as requested (RFC 6749 §5.1). The empty string means none. */
   scope?: string;

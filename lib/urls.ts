@@ -2,9 +2,9 @@
 import type { Request, ResolvedApi, ResolvedOptions } from './types.js';
 
 /** Where the app lives, and our routes in it. */
-export type Site = Pick<ResolvedOptions, 'baseUrl' | 'basePath' | 'routes'>;
-type Routes = ResolvedOptions['routes'];
-export type RouteName = keyof Routes;
+export type Site = Pick<ResolvedOptions, 'baseUrl' | 'basePath' | 'routes' | 'callbackPaths'>;
+type Place = Pick<Site, 'basePath' | 'routes' | 'callbackPaths'>;
+export type RouteName = keyof Site['routes'];
 
 const longestReturnPath = 2048;
 
@@ -46,7 +46,15 @@ export function isOnSite(url: URL, site: Site): boolean {
 export function isOwnRoute(url: URL, site: Site): boolean {
   const path = plainPath(url.pathname);
   if (path === undefined) return true; // what cannot be read cannot be ruled out
-  return Object.values(site.routes).some((route) => route !== false && plainPath(`${site.basePath}${route}`) === path);
+  const { login, logout } = site.routes;
+  return [login, logout, ...site.callbackPaths].some((route) => route !== false && matches(`/${path}`, `/${plainPath(`${site.basePath}${route}`) ?? ''}`));
+}
+
+/** Whether the path is the route's. A route may end in `/*`, for one more segment. */
+function matches(path: string, route: string): boolean {
+  if (!route.endsWith('/*')) return path === route;
+  const prefix = route.slice(0, -1);
+  return path.startsWith(prefix) && path.length > prefix.length && !path.slice(prefix.length).includes('/');
 }
 
 /** Without escapes, path parameters, doubled slashes, dot segments, a last slash and capitals. `undefined`: not to be read. */
@@ -103,11 +111,24 @@ const isUnder = (path: string, prefix: string): boolean => path === prefix || pa
  * Which of our routes the request is for. `url` has lost what the app is mounted under and what a proxy took away;
  * `originalUrl` still has it where nothing was taken away.
  */
-export function matchRoute(req: Request, basePath: string, routes: Routes): RouteName | undefined {
+export function matchRoute(req: Request, place: Place): RouteName | undefined {
+  const paths = pathsOf(req, place.basePath);
+  const { login, logout } = place.routes;
+  if (paths.some((path) => path === login)) return 'login';
+  if (callbackPathOf(req, place) !== undefined) return 'callback';
+  return paths.some((path) => path === logout) ? 'logout' : undefined;
+}
+
+/** Under `baseUrl`, where an authorization server's answer arrived; `undefined`: the request is none. */
+export function callbackPathOf(req: Request, { basePath, callbackPaths }: Pick<Site, 'basePath' | 'callbackPaths'>): string | undefined {
+  return pathsOf(req, basePath).find((path) => callbackPaths.some((route) => matches(path, route)));
+}
+
+/** As the request came to us, and as it came to the app, both without `basePath`. */
+function pathsOf(req: Request, basePath: string): string[] {
   const path = pathnameOf(req.url ?? '');
   const publicPath = pathnameOf(req.originalUrl ?? req.url ?? '');
-  const names: readonly RouteName[] = ['login', 'callback', 'logout'];
-  return names.find((name) => routes[name] !== false && (path === routes[name] || publicPath === `${basePath}${routes[name]}`));
+  return publicPath.startsWith(`${basePath}/`) ? [path, publicPath.slice(basePath.length)] : [path];
 }
 
 /** The API that `url` belongs to: same origin, under its path, the longest one first. `undefined`: no token goes there. */

@@ -1,11 +1,11 @@
 /** What the token manager is told and gives: a login, a wish, a token. */
-import type { Provider } from '../provider/provider.js';
+import type { GrantProvider } from '../provider-registry.js';
 import type { AccessToken } from './token-set.js';
 
 /** A login, as far as its tokens go. */
 export interface Grant {
   readonly grantId: string;
-  readonly provider: Provider;
+  readonly provider: GrantProvider;
   /** Whose login it is: a refreshed ID Token must name nobody else. */
   readonly subject: string | undefined;
   /** The end of the login, epoch seconds. */
@@ -17,6 +17,8 @@ export interface Grant {
 }
 
 export interface TokenWish {
+  /** The only provider whose token will do. Default: any. */
+  readonly provider?: string | undefined;
   /** RFC 8707; default: the login's own token. */
   readonly resource?: string | undefined;
   /** Asked for with a resource's token. */

@@ -17,6 +17,11 @@ export function loginRequired(): AuthenticationRequiredError {
   return new AuthenticationRequiredError('ERR_CODE_FLOW_LOGIN_REQUIRED', 'there is no usable access token: log in again');
 }
 
+/** A token of another provider than the one that was asked for is none. */
+export function wrongProvider(provider: string): AuthenticationRequiredError {
+  return new AuthenticationRequiredError('ERR_CODE_FLOW_LOGIN_REQUIRED', `this needs a login at the provider "${provider}"`, { provider });
+}
+
 export function tokenUnavailable(leftMs: number): ProviderError {
   const retryAfterSeconds = Math.max(1, Math.ceil(leftMs / 1000));
   return new ProviderError('ERR_CODE_FLOW_TOKEN_UNAVAILABLE', 503, 'the access token has expired and cannot be renewed right now', {

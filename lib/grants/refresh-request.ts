@@ -1,12 +1,12 @@
 /** What a refresh is asked for, and what it gives. */
-import type { Provider } from '../provider/provider.js';
+import type { GrantProvider } from '../provider-registry.js';
 import type { TokenResponse } from '../types.js';
 import type { Attempt, Commit, VersionedTokens } from './grant-store.js';
 
 /** What is to be refreshed, and from which version on. */
 export interface RefreshRequest {
   readonly grantId: string;
-  readonly provider: Provider;
+  readonly provider: GrantProvider;
   readonly subject: string | undefined;
   readonly resource: string;
   readonly scope: string | undefined;
@@ -17,8 +17,9 @@ export interface RefreshRequest {
   readonly wait: boolean;
 }
 
-/** For logins whose first answer had no ID Token to compare with. */
-export const namesAnother = ({ claims }: TokenResponse, { subject }: RefreshRequest): boolean => claims !== undefined && claims.sub !== subject;
+/** For logins whose first answer had no ID Token to compare with. Where nobody knows who logged in, there is nobody to be another. */
+export const namesAnother = ({ claims }: TokenResponse, { subject }: RefreshRequest): boolean =>
+  claims !== undefined && subject !== undefined && claims.sub !== subject;
 
 export const attemptOf = ({ grantId, resource, version }: RefreshRequest, owner: string): Attempt => ({ grantId, resource, owner, version });
 

@@ -52,7 +52,7 @@ export function handleAuthErrors(options: HandleAuthErrorsOptions = {}): ErrorMi
 
     const stepUp = stepUpOf(error, context, req);
     if (stepUp !== undefined) return beginStepUp(context, stepUp, req, res, next);
-    const login = loginUrlOf(req, returnPathOf(req, context.options));
+    const login = loginUrlOf(req, error, returnPathOf(req, context.options));
     if (login === undefined) return answer(error, req, res);
     redirect(res, login, 302);
   };
@@ -78,16 +78,26 @@ const canBeSentAway = (req: Request): boolean => req.method === 'GET' && isNavig
 function stepUpOf(error: AuthenticationRequiredError, { state, options }: RequestContext, req: Request): StepUpParameters | undefined {
   if (error.stepUp === undefined || state.kind !== 'authenticated') return undefined;
   const stepUp: StepUp = error.stepUp;
-  return { returnTo: returnPathOf(req, options), subject: state.login.subject, ...stepUp };
+  const { subject, provider } = state.login;
+  return { returnTo: returnPathOf(req, options), subject, provider, ...stepUp };
 }
 
 /** Our login route; `undefined` if it is switched off. */
-function loginUrlOf(req: Request, returnTo?: string): string | undefined {
-  const options = contextOf(req)?.options;
-  if (options === undefined || options.routes.login === false) return undefined;
-  const url = new URL(appUrl(options.baseUrl, options.basePath, options.routes.login));
+function loginUrlOf(req: Request, error: CodeFlowError, returnTo?: string): string | undefined {
+  const context = contextOf(req);
+  if (context === undefined || context.options.routes.login === false) return undefined;
+  const { options } = context;
+  const url = new URL(appUrl(options.baseUrl, options.basePath, context.options.routes.login));
+  const provider = options.providers.several ? providerOf(error, context) : undefined;
+  if (provider !== undefined) url.searchParams.set('provider', provider);
   if (returnTo !== undefined) url.searchParams.set('returnTo', returnTo);
   return url.href;
+}
+
+/** The one that will do, or where the login was that has to be had again. */
+function providerOf(error: CodeFlowError, { state, loginProvider }: RequestContext): string | undefined {
+  const needed = error instanceof AuthenticationRequiredError ? error.provider : undefined;
+  return needed ?? loginProvider ?? (state.kind === 'authenticated' ? state.login.provider : undefined);
 }
 
 /**
@@ -96,7 +106,7 @@ function loginUrlOf(req: Request, returnTo?: string): string | undefined {
  */
 function problemOf(error: CodeFlowError, req: Request) {
   const { status, code, retryAfterSeconds } = error;
-  return { status, code, retryAfterSeconds, detail: explain(code).detail, login: canLogIn(error) ? loginUrlOf(req) : undefined };
+  return { status, code, retryAfterSeconds, detail: explain(code).detail, login: canLogIn(error) ? loginUrlOf(req, error) : undefined };
 }
 
 const canLogIn = (error: CodeFlowError): boolean => error instanceof AuthenticationRequiredError || error instanceof LoginError;
@@ -111,10 +121,10 @@ function actionOf(error: CodeFlowError, req: Request): PageAction | undefined {
   const options = contextOf(req)?.options;
   if (options === undefined) return undefined;
   const { baseUrl, basePath, routes } = options;
-  const route = matchRoute(req, basePath, routes);
+  const route = matchRoute(req, options);
 
   if (canLogIn(error) || route === 'login' || route === 'callback') {
-    const url = loginUrlOf(req);
+    const url = loginUrlOf(req, error);
     return url === undefined ? undefined : { url, label: error instanceof AuthenticationRequiredError ? 'Sign in' : 'Sign in again' };
   }
   if (route === 'logout' && routes.logout !== false) return { url: appUrl(baseUrl, basePath, routes.logout), label: 'Try again' };

@@ -4,11 +4,14 @@ import { contextOf, type RequestContext } from '../context.js';
 import { AccessDeniedError, AuthenticationRequiredError, ConfigurationError, type StepUp } from '../errors.js';
 import { type Check, type Checks, flag, listOf, optional, readTable, refuse, show, text, wholeSeconds } from '../options/check.js';
 import { readScope } from '../options/provider.js';
+import { readProviderName } from '../options/providers.js';
 import type { LoginRecord } from '../session/login-record.js';
 import type { Claims, Middleware } from '../types.js';
 
 /** What a route asks for besides a login. */
 export interface RequireAuthOptions {
+  /** A login at this one of `providers`; whoever is logged in elsewhere is sent to its login. Default: any. */
+  provider?: string;
   /** Every one of them must have been granted (RFC 6749 §3.3), else 403. */
   scope?: string | readonly string[];
   /** One of these authentication context classes, by the claim `acr`; else the user is asked to log in again that way. */
@@ -16,7 +19,7 @@ export interface RequireAuthOptions {
   /** The user's last authentication (`auth_time`, or else the login) may be at most this old; else the user is asked to log in again. */
   maxAgeSeconds?: number;
   /** Anything but exactly `true` denies, with 403. Synchronous. */
-  claims?: (claims: Claims) => boolean;
+  claims?: (claims: Partial<Claims>) => boolean;
   /** Makes sure of a usable access token before the handler runs. Default `false`. */
   token?: boolean;
 }
@@ -29,13 +32,14 @@ const oneOrMore =
     return list.length > 0 ? list : refuse(path, 'must not be empty: leave it out instead');
   };
 
-const readPredicate: Check<(claims: Claims) => unknown> = (value, path) => {
+const readPredicate: Check<(claims: Partial<Claims>) => unknown> = (value, path) => {
   if (typeof value !== 'function') refuse(path, `must be a function of the claims; got ${show(value)}`);
   if (value.constructor.name === 'AsyncFunction') refuse(path, 'must not be async: decide by the claims alone');
-  return value as (claims: Claims) => unknown; // no more can be seen from here
+  return value as (claims: Partial<Claims>) => unknown; // no more can be seen from here
 };
 
 const checks = {
+  provider: optional(readProviderName),
   scope: optional(oneOrMore(readScope), []),
   acr: optional(oneOrMore(text('an authentication context class')), []),
   maxAgeSeconds: optional(wholeSeconds(1, Number.MAX_SAFE_INTEGER)),
@@ -76,13 +80,20 @@ function firstRefusal(context: RequestContext | undefined, requirements: Require
     const problem = 'requireAuth() ran on a request that codeFlow() has not seen: put app.use(codeFlow(…)) before the route';
     return new ConfigurationError('ERR_CODE_FLOW_NOT_MOUNTED', problem);
   }
-  const { state } = context;
+  const { state, options } = context;
+  const { provider } = requirements;
+  if (provider !== undefined && options.providers.find === undefined && !options.providers.listed.has(provider)) {
+    return new ConfigurationError('ERR_CODE_FLOW_OPTION_INVALID', `requireAuth({ provider }) names ${show(provider)}, which is not among \`providers\``);
+  }
   if (state.kind === 'unknown') return state.error;
-  if (state.kind === 'anonymous') return new AuthenticationRequiredError('ERR_CODE_FLOW_LOGIN_REQUIRED', 'this route needs a login');
+  if (state.kind === 'anonymous') return new AuthenticationRequiredError('ERR_CODE_FLOW_LOGIN_REQUIRED', 'this route needs a login', { provider });
+  if (provider !== undefined && provider !== state.login.provider) {
+    return new AuthenticationRequiredError('ERR_CODE_FLOW_LOGIN_REQUIRED', `this route needs a login at the provider "${provider}"`, { provider });
+  }
   return claimsRefusal(state.login.claims, requirements.claims) ?? stepUpRefusal(state.login, requirements);
 }
 
-function claimsRefusal(claims: Claims, predicate: Requirements['claims']): unknown {
+function claimsRefusal(claims: Partial<Claims>, predicate: Requirements['claims']): unknown {
   if (predicate === undefined) return undefined;
   try {
     const verdict = predicate(claims);
@@ -125,8 +136,9 @@ async function secondRefusal(context: RequestContext, { scope, token }: Requirem
   return undefined;
 }
 
-/** RFC 6749 §5.1: a server that names no scope has granted what was asked for; one that names none has granted none. */
-async function missingScope(context: RequestContext, wanted: readonly string[]): Promise<string[]> {
-  const granted = ((await context.grantedScope()) ?? context.options.provider.scope).split(' ');
+/** RFC 6749 §5.1: a server that does not say has granted what was asked for; one that names no scope has granted none. */
+async function missingScope({ state, ...context }: RequestContext, wanted: readonly string[]): Promise<string[]> {
+  const atLogin = state.kind === 'authenticated' ? state.login.scope : undefined;
+  const granted = ((await context.grantedScope()) ?? atLogin ?? '').split(' ');
   return wanted.flatMap((scope) => scope.split(' ')).filter((scope) => !granted.includes(scope));
 }

@@ -2,6 +2,7 @@
 import type { ApiOptions, ResolvedApi } from '../types.js';
 import { type Check, type Checks, listOf, optional, readTable, refuse, show, text } from './check.js';
 import { readScope } from './provider.js';
+import { readProviderName } from './providers.js';
 import { readUrl, refuseHttp, refuseQuery } from './url.js';
 
 const readApiUrl: Check<URL> = (value, path) => {
@@ -23,10 +24,11 @@ export const apiChecks = {
   url: readApiUrl,
   resource: optional(readResource),
   scope: optional(readScope),
+  provider: optional(readProviderName),
 } satisfies Checks<ApiOptions>;
 
 const readApi: Check<ResolvedApi> = (value, path) => {
-  if (typeof value === 'string') return { url: readApiUrl(value, path), resource: undefined, scope: undefined };
+  if (typeof value === 'string') return { url: readApiUrl(value, path), resource: undefined, scope: undefined, provider: undefined };
   const api = readTable(apiChecks, value, path);
   if (api.scope !== undefined && api.resource === undefined) {
     const problem = `has no effect without \`${path}.resource\`: only a token of its own can have a scope of its own`;

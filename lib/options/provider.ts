@@ -1,28 +1,13 @@
 /** `provider`: the authorization server and our registration there. */
-import type { ProviderOptions, ResolvedProvider, ServerMetadata } from '../types.js';
+import type { ProviderOptions, ProviderSettings, ResolvedProvider } from '../types.js';
 import { isLoopback } from '../urls.js';
 import { readAuthorizationParams } from './authorization-params.js';
-import { type Check, type Checks, flag, oneOf, optional, readTable, record, refuse, refuseMissing, show, text } from './check.js';
-import { readUrl, refuseHttp, refuseQuery } from './url.js';
-
-const issuerMeaning = 'the issuer URL of the authorization server, such as "https://id.example.com"';
-const endpointNames = ['authorization_endpoint', 'token_endpoint'];
-
-const readIssuer: Check<URL> = (value, path) => {
-  const issuer = readUrl(value, path, issuerMeaning);
-  refuseQuery(issuer, path); // RFC 8414 §2
-  return issuer;
-};
-
-const isUrlName = (name: string): boolean => name.endsWith('_endpoint') || name === 'jwks_uri';
-
-const readServer: Check<ServerMetadata> = (value, path) => {
-  const metadata = record(value, path);
-  readIssuer(metadata.issuer, `${path}.issuer`);
-  const names = new Set([...endpointNames, ...Object.keys(metadata).filter(isUrlName)]);
-  for (const name of names) readUrl(metadata[name], `${path}.${name}`, `the URL of the server's ${name}`);
-  return metadata as ServerMetadata; // the names that the type asks for were just checked
-};
+import { type Check, type Checks, flag, oneOf, optional, readTable, record, refuse, show, text } from './check.js';
+import { readPrivateKey, resolveSigningKey } from './private-key.js';
+import { refuseCredentialConflicts, refuseIdentityConflicts, refuseMissingEndpoints } from './provider-conflicts.js';
+import { readIssuer, readServer, resolveServer, urlsOf } from './server.js';
+import { readRoute } from './site.js';
+import { refuseHttp } from './url.js';
 
 /** A line break at the end is what reading a file leaves, and what no server accepts. */
 const trimmed =
@@ -47,10 +32,25 @@ export const readScope: Check<string> = (value, path) => {
   return refuse(path, `must be one string of scopes with a single space between them, such as "openid profile"; got ${show(value)}`);
 };
 
+/** `false`, and nothing else, means none: an empty environment variable must not. */
+const readScopeOrNone: Check<string> = (value, path) => (value === false ? '' : readScope(value, path));
+
+const readRevocation: Check<ResolvedProvider['revocation']> = (value, path) =>
+  value === false ? false : oneOf('refresh_token', 'access_token')(value, path);
+
+function readFunction<T>(meaning: string): Check<T> {
+  return (value, path) => {
+    if (typeof value !== 'function') refuse(path, `must be ${meaning}; got ${show(value)}`);
+    return value as T; // no more can be seen from here
+  };
+}
+
 const metadataOfOptions = new Map([
   ['client_id', '`provider.clientId`'],
   ['client_secret', '`provider.clientSecret`'],
   ['token_endpoint_auth_method', '`provider.clientAuthentication`'],
+  ['response_types', '`provider.responseType`'],
+  ['jwks', '`provider.privateKey`'],
   ['redirect_uris', '`baseUrl` and `routes.callback`'],
   ['scope', '`provider.scope`'],
 ]);
@@ -69,42 +69,56 @@ export const providerChecks = {
   server: optional(readServer),
   clientId: trimmed(text("the app's id at the authorization server")),
   clientSecret: optional(trimmed(readClientSecret)),
-  clientAuthentication: optional(oneOf('client_secret_basic', 'client_secret_post', 'none')),
-  scope: optional(readScope, 'openid profile email'),
+  privateKey: optional(readPrivateKey),
+  privateKeyId: optional(text('the `kid` of the private key')),
+  clientAuthentication: optional(
+    oneOf('client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'tls_client_auth', 'none'),
+  ),
+  basicCredentialsEncoding: optional(oneOf('percent', 'form', 'raw')),
+  scope: optional(readScopeOrNone, 'openid profile email'),
   authorizationParams: optional(readAuthorizationParams, {}),
+  responseType: optional(oneOf('code', 'code id_token'), 'code'),
+  responseMode: optional(oneOf('query', 'form_post')),
+  tokenRequestFormat: optional(oneOf('form', 'json'), 'form'),
+  redirectUriInTokenRequest: optional(flag, true),
+  idToken: optional(flag),
+  userInfo: optional(flag, false),
+  identity: optional(readFunction<ProviderSettings['identity']>('a function that makes claims of a token response')),
+  revocation: optional(readRevocation),
+  endSession: optional(readFunction<ProviderSettings['endSession']>("a function that ends the server's session")),
+  callbackPath: optional(readRoute),
   clientMetadata: optional(readClientMetadata, {}),
   dangerouslyAllowHttp: optional(flag, false),
 } satisfies Checks<ProviderOptions>;
 
 export const readProvider: Check<ResolvedProvider> = (value, path) => {
-  const { dangerouslyAllowHttp, ...provider } = readTable(providerChecks, value, path);
-  const { issuer, server, clientSecret, clientAuthentication } = provider;
-  if (issuer !== undefined && server !== undefined) {
-    const problem = `cannot go with \`${path}.issuer\`: give the issuer for discovery, or the metadata by hand`;
-    refuse(`${path}.server`, problem, 'ERR_CODE_FLOW_OPTION_CONFLICT');
-  }
-  if (issuer === undefined && server === undefined) {
-    refuseMissing(`${path}.issuer`, `it must be ${issuerMeaning}; or describe the server by hand in \`${path}.server\``);
-  }
-  refuseUnmatchedAuthentication(clientAuthentication, clientSecret, path);
+  const given = readTable(providerChecks, value, path);
+  const { dangerouslyAllowHttp, privateKey, privateKeyId, ...provider } = given;
+  const { issuer, scope, responseType, clientMetadata } = provider;
+  const server = resolveServer(issuer, provider.server, path);
+  refuseCredentialConflicts(given, path);
+  refuseIdentityConflicts(given, path);
+  refuseMissingEndpoints(given, path);
 
   const urls = urlsOf(issuer, server, path);
   if (!dangerouslyAllowHttp) {
     for (const [name, url] of urls) refuseHttp(url, name, `Use https, or \`${path}.dangerouslyAllowHttp: true\` in a closed test network.`);
   }
-  const allowHttp = dangerouslyAllowHttp || [...urls.values()].some((url) => isLoopback(url));
-  return { name: 'default', ...provider, allowHttp };
+  const registered = clientMetadata['token_endpoint_auth_signing_alg'];
+  return {
+    name: 'default',
+    ...provider,
+    server,
+    signingKey: privateKey === undefined ? undefined : resolveSigningKey(privateKey, privateKeyId, registered, path),
+    basicCredentialsEncoding: provider.basicCredentialsEncoding ?? 'percent',
+    responseMode: provider.responseMode ?? (responseType === 'code' ? 'query' : 'form_post'),
+    idToken: provider.idToken ?? (asksForIdToken(scope) ? true : undefined),
+    revocation: provider.revocation ?? 'refresh_token',
+    allowHttp: dangerouslyAllowHttp || [...urls.values()].some((url) => isLoopback(url)),
+  };
 };
 
-function refuseUnmatchedAuthentication(method: string | undefined, secret: string | undefined, path: string): void {
-  if (method === undefined || (method === 'none') === (secret === undefined)) return;
-  const problem = method === 'none' ? `goes without \`${path}.clientSecret\`: leave out one of them` : `needs \`${path}.clientSecret\``;
-  refuse(`${path}.clientAuthentication`, `is '${method}', which ${problem}`, 'ERR_CODE_FLOW_OPTION_CONFLICT');
-}
-
-/** Every URL that we may call, by the option that says so. */
-function urlsOf(issuer: URL | undefined, server: ServerMetadata | undefined, path: string): Map<string, URL> {
-  if (issuer !== undefined) return new Map([[`${path}.issuer`, issuer]]);
-  const names = Object.entries(server ?? {}).filter(([name]) => name === 'issuer' || isUrlName(name));
-  return new Map(names.map(([name, url]) => [`${path}.server.${name}`, new URL(String(url))]));
+/** OpenID Connect Core §3.1.2.1: with `openid` in the scope, and only then, there is an ID Token. */
+function asksForIdToken(scope: string): boolean {
+  return scope.split(' ').includes('openid');
 }

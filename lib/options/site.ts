@@ -19,7 +19,7 @@ export const basePathOf = (baseUrl: URL): string => (baseUrl.pathname === '/' ? 
 /** Letters that no proxy and no router rewrites, so that one spelling is the only one. */
 const routeSyntax = /^(?:\/[A-Za-z0-9._~-]+)+\/?$/;
 
-const readRoute: Check<string> = (value, path) => {
+export const readRoute: Check<string> = (value, path) => {
   if (typeof value === 'string' && routeSyntax.test(value) && new URL(value, 'http://localhost').pathname === value) return value;
   const hint = value === '/' ? ': it would take the place of the front page' : '';
   return refuse(path, `must be a path such as "/${path.slice(path.lastIndexOf('.') + 1)}", of letters, digits and -._~/; got ${show(value)}${hint}`);

@@ -4,7 +4,6 @@ import type { Connection } from './connection.js';
 import { PROTOCOL_PARAMETERS } from '../protocol-parameters.js';
 import { toProviderError } from './provider-errors.js';
 import type { Provider } from './provider.js';
-import { asksForIdToken } from './scope.js';
 
 export async function authorizationUrl(
   { options, configuration }: Connection,
@@ -14,12 +13,14 @@ export async function authorizationUrl(
   const parameters = new URLSearchParams({ ...options.authorizationParams, ...request.parameters });
   // Ours win over any request's and any option's: state, PKCE and redirect_uri are what holds the login together (THREATS A16).
   for (const name of PROTOCOL_PARAMETERS.keys()) parameters.delete(name);
-  parameters.set('response_type', 'code');
+  parameters.set('response_type', options.responseType);
+  // The default is not written out: servers without response modes may refuse the word.
+  if (options.responseMode === 'form_post') parameters.set('response_mode', 'form_post');
   parameters.set('client_id', options.clientId);
   parameters.set('redirect_uri', request.redirectUri);
   if (options.scope !== '') parameters.set('scope', options.scope);
   parameters.set('state', request.state);
-  if (asksForIdToken(options.scope)) parameters.set('nonce', request.nonce);
+  if (options.idToken === true) parameters.set('nonce', request.nonce);
   parameters.set('code_challenge', await calculatePKCECodeChallenge(request.codeVerifier));
   parameters.set('code_challenge_method', 'S256');
   try {

@@ -1,12 +1,15 @@
 /** From the callback to tokens (RFC 6749 §4.1.3, OpenID Connect Core §3.1.3). */
-import { authorizationCodeGrant } from 'openid-client';
+import { authorizationCodeGrant, type IDToken } from 'openid-client';
 import { LoginError } from '../errors.js';
-import type { TokenResponse } from '../types.js';
+import type { ResolvedProvider, TokenResponse } from '../types.js';
 import type { Connection } from './connection.js';
+import { readClaims } from './id-token.js';
+import { withClaims } from './login-claims.js';
 import { translateLoginError } from './login-errors.js';
 import type { CodeChecks } from './provider.js';
-import { asksForIdToken } from './scope.js';
+import { answersInFront } from './registration.js';
 import { runCall, startCall } from './server-call.js';
+import type { JsonObject } from './token-answer.js';
 import { verifiedTokens } from './verified-tokens.js';
 
 export async function exchangeCode(connection: Connection, callback: URL, checks: CodeChecks): Promise<TokenResponse> {
@@ -17,21 +20,36 @@ export async function exchangeCode(connection: Connection, callback: URL, checks
   }
   const call = startCall('login', httpTimeoutSeconds);
   const configuration = await connection.configuration();
-  try {
-    return await runCall(call, async () => {
-      const answer = await authorizationCodeGrant(configuration, callback, openidChecks(options.scope, checks));
-      return verifiedTokens(answer, call, options);
-    });
-  } catch (error) {
-    throw translateLoginError(error, { name: options.name, call, server: configuration.serverMetadata(), callback, checks });
-  }
+  const inFront = answersInFront(options);
+  const tokens = await runCall(call, async () => {
+    const answer = await authorizationCodeGrant(configuration, inFront ? withFragment(callback) : callback, openidChecks(options, checks));
+    if (inFront) checkSameUser(readClaims(callback.searchParams.get('id_token') ?? undefined), answer.claims());
+    return verifiedTokens(answer, call, options);
+  }).catch((error: unknown) => {
+    throw translateLoginError(error, { options, call, server: configuration.serverMetadata(), callback, checks });
+  });
+  return withClaims(connection, configuration, call, tokens);
 }
 
-function openidChecks(scope: string, { state, nonce, codeVerifier, maxAgeSeconds }: CodeChecks): Parameters<typeof authorizationCodeGrant>[2] {
+/** openid-client reads a hybrid answer in the fragment, which is where it is when no form_post brings it. */
+function withFragment(callback: URL): URL {
+  const url = new URL(callback);
+  url.hash = url.search.slice(1);
+  url.search = '';
+  return url;
+}
+
+/** OpenID Connect Core §3.3.3.6: the ID Token of the authorization response and that of the token response name one user. */
+function checkSameUser(front: JsonObject | undefined, back: IDToken | undefined): void {
+  if (front?.['iss'] !== back?.iss || front?.['sub'] !== back?.sub) throw new Error('The two ID Tokens are not of the same user.');
+}
+
+function openidChecks({ idToken }: ResolvedProvider, { state, nonce, codeVerifier, maxAgeSeconds }: CodeChecks): Parameters<typeof authorizationCodeGrant>[2] {
   return {
     expectedState: state,
     pkceCodeVerifier: codeVerifier,
-    ...(asksForIdToken(scope) ? { expectedNonce: nonce, idTokenExpected: true } : {}),
-    ...(maxAgeSeconds === undefined ? {} : { maxAge: maxAgeSeconds }),
+    ...(idToken === true ? { expectedNonce: nonce, idTokenExpected: true } : {}),
+    // Only an ID Token tells when the user authenticated; without one the server's word has to do.
+    ...(maxAgeSeconds === undefined || idToken !== true ? {} : { maxAge: maxAgeSeconds }),
   };
 }

@@ -1,5 +1,5 @@
 /** What every operation at one authorization server needs. */
-import type { Configuration } from 'openid-client';
+import { Configuration, None } from 'openid-client';
 import type { Clock } from '../clock.js';
 import type { ResolvedProvider } from '../types.js';
 import { createDiscovery } from './discovery.js';
@@ -15,17 +15,29 @@ export interface ProviderDependencies {
 
 export interface Connection {
   readonly options: ResolvedProvider;
+  readonly fetch: typeof fetch;
   readonly httpTimeoutSeconds: number;
   /** openid-client's view of server and registration. Throws ProviderError while the server cannot be found. */
   readonly configuration: () => Promise<Configuration>;
+  /** The same with our id alone, for an endpoint that takes no authentication. */
+  readonly unauthenticated: (configuration: Configuration) => Configuration;
 }
 
 /** Sends nothing: the app starts without its authorization server. Throws ConfigurationError. */
 export function connect(options: ResolvedProvider, dependencies: ProviderDependencies): Connection {
-  const { httpTimeoutSeconds, clock } = dependencies;
-  const serverFetch = createServerFetch(dependencies);
+  const { fetch, httpTimeoutSeconds, clock } = dependencies;
+  const serverFetch = createServerFetch(options, dependencies);
   const registration = createRegistration(options, serverFetch);
-  return { options, httpTimeoutSeconds, configuration: finder() };
+  return {
+    options,
+    fetch,
+    httpTimeoutSeconds,
+    configuration: finder(),
+    unauthenticated(configuration) {
+      const { clientId, metadata, prepare } = registration;
+      return prepare(new Configuration(configuration.serverMetadata(), clientId, metadata, None()));
+    },
+  };
 
   function finder(): () => Promise<Configuration> {
     const { issuer, server } = options;

@@ -1,8 +1,10 @@
 /** Why a login did not come about, as an error of ours; see provider-errors.ts for what may be said. */
 import { AuthorizationResponseError, type ServerMetadata } from 'openid-client';
 import { LoginError, type CodeFlowError } from '../errors.js';
+import type { ResolvedProvider } from '../types.js';
 import type { CodeChecks } from './provider.js';
 import { codeOf, failureToProviderError, inBrackets, isMetadataError, toProviderError } from './provider-errors.js';
+import { answersInFront } from './registration.js';
 import { requestFailureIn, type RequestFailure } from './request-failure.js';
 import type { ServerCall } from './server-call.js';
 
@@ -28,10 +30,10 @@ const AUTHORIZATION_ERRORS = new Set([
   'unmet_authentication_requirements',
 ]);
 
-const CLAIMS = new Set(['iss', 'sub', 'aud', 'azp', 'exp', 'nbf', 'iat', 'auth_time', 'nonce']);
+const CLAIMS = new Set(['iss', 'sub', 'aud', 'azp', 'exp', 'nbf', 'iat', 'auth_time', 'nonce', 'c_hash', 's_hash']);
 
 export interface FailedLogin {
-  readonly name: string;
+  readonly options: ResolvedProvider;
   readonly call: ServerCall;
   readonly server: Readonly<ServerMetadata>;
   readonly callback: URL;
@@ -39,10 +41,13 @@ export interface FailedLogin {
 }
 
 export function translateLoginError(error: unknown, login: FailedLogin): CodeFlowError {
+  const { name } = login.options;
   const failure = requestFailureIn(error);
-  if (failure !== undefined) return refusedCode(failure, login.name) ?? failureToProviderError(failure, login.name);
-  if (isMetadataError(error)) return toProviderError(error, login.name);
-  return login.call.tokens === undefined ? callbackProblem(error, login) : idTokenProblem(error, login.name);
+  if (failure !== undefined) return refusedCode(failure, name) ?? failureToProviderError(failure, name);
+  if (isMetadataError(error)) return toProviderError(error, name);
+  const { tokens } = login.call;
+  if (tokens === undefined) return callbackProblem(error, login);
+  return tokens.idToken === undefined ? noIdToken(name) : idTokenProblem(error, name);
 }
 
 function refusedCode({ request, reason }: RequestFailure, name: string): LoginError | undefined {
@@ -54,29 +59,43 @@ function refusedCode({ request, reason }: RequestFailure, name: string): LoginEr
   );
 }
 
-/** Nothing was sent yet. openid-client looks at `iss`, `state` and `error`, in this order. */
-function callbackProblem(error: unknown, { name, server, callback, checks }: FailedLogin): CodeFlowError {
+/** Nothing was sent yet. openid-client looks at `iss`, `state` and `error`, in this order, and then at an ID Token that came along. */
+function callbackProblem(error: unknown, { options, server, callback, checks }: FailedLogin): CodeFlowError {
+  const { name } = options;
   if (error instanceof AuthorizationResponseError) {
     const providerError = AUTHORIZATION_ERRORS.has(error.error) ? error.error : undefined;
     const message = `The authorization server "${name}" did not log the user in${inBrackets(providerError)}.`;
     return new LoginError('ERR_CODE_FLOW_LOGIN_REFUSED', message, providerError === undefined ? {} : { providerError });
   }
-  if (codeOf(error) !== 'OAUTH_INVALID_RESPONSE' && codeOf(error) !== 'OAUTH_UNSUPPORTED_OPERATION') return toProviderError(error, name);
+  const inFront = answersInFront(options);
+  if (!inFront && codeOf(error) !== 'OAUTH_INVALID_RESPONSE' && codeOf(error) !== 'OAUTH_UNSUPPORTED_OPERATION') return toProviderError(error, name);
   const [issuers, states] = [callback.searchParams.getAll('iss'), callback.searchParams.getAll('state')];
-  if (!isFrom(issuers, server)) {
+  if (!isFrom(issuers, server, inFront)) {
     return new LoginError('ERR_CODE_FLOW_ISSUER_MISMATCH', `The callback does not come from the authorization server "${name}" (RFC 9207).`);
   }
   if (states.length === 1 && states[0] !== checks.state) {
     return new LoginError('ERR_CODE_FLOW_STATE_UNKNOWN', 'The callback answers another login than the one under way. Start the login again.');
   }
+  if (inFront && ['state', 'code', 'id_token'].every((parameter) => isOnce(callback, parameter))) return idTokenProblem(error, name);
   return new LoginError('ERR_CODE_FLOW_CALLBACK_INVALID', 'The callback lacks a parameter, has one twice, or has one that does not belong there.');
 }
 
-/** RFC 9207 §2.4. The refusal is openid-client's; this only finds its name. More than one is another mistake. */
-function isFrom(issuers: readonly string[], server: Readonly<ServerMetadata>): boolean {
+function isOnce({ searchParams }: URL, name: string): boolean {
+  return searchParams.getAll(name).length === 1 && searchParams.get(name) !== '';
+}
+
+/** RFC 9207 §2.4. The refusal is openid-client's; this only finds its name. More than one is another mistake. An ID Token says it in place of `iss`. */
+function isFrom(issuers: readonly string[], server: Readonly<ServerMetadata>, inFront: boolean): boolean {
   const [issuer] = issuers;
-  if (issuer === undefined || issuer === '') return server.authorization_response_iss_parameter_supported !== true;
+  if (issuer === undefined || issuer === '') return inFront || server.authorization_response_iss_parameter_supported !== true;
   return issuers.length > 1 || issuer === server.issuer;
+}
+
+function noIdToken(name: string): LoginError {
+  return new LoginError(
+    'ERR_CODE_FLOW_ID_TOKEN_INVALID',
+    `The authorization server "${name}" gave no ID Token, which \`openid\` in the scope and \`max_age\` ask for. If it never gives one, set provider.idToken to false.`,
+  );
 }
 
 /** Tokens came and were usable, so that only the ID Token is left to be wrong. */
@@ -88,7 +107,7 @@ function idTokenProblem(error: unknown, name: string): LoginError {
   }[codeOf(error) ?? ''];
   return new LoginError(
     'ERR_CODE_FLOW_ID_TOKEN_INVALID',
-    `The ID Token of the authorization server "${name}" is missing or not valid${problem === undefined ? '' : `: ${problem}`}${inBrackets(claimOf(error))}.`,
+    `The ID Token of the authorization server "${name}" is not valid${problem === undefined ? '' : `: ${problem}`}${inBrackets(claimOf(error))}.`,
   );
 }
 

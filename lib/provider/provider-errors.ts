@@ -11,7 +11,10 @@ const REQUEST_NAMES: Record<RequestKind, string> = {
   discovery: 'the request for its metadata',
   token: 'the token request',
   keys: 'the request for its signing keys',
+  userinfo: 'the UserInfo request',
+  identity: 'the request of the option provider.identity',
   revocation: 'the revocation request',
+  'end-session': 'the request of the option provider.endSession',
 };
 
 /** What openid-client says of metadata that lacks an endpoint or has one that must not be used. */

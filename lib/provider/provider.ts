@@ -4,7 +4,7 @@ import type { ResolvedProvider, TokenResponse } from '../types.js';
 import { authorizationUrl } from './authorization-url.js';
 import { exchangeCode } from './code-exchange.js';
 import { connect, type ProviderDependencies } from './connection.js';
-import { endSessionUrl, revoke } from './logout.js';
+import { endSessionUrl, logout, revoke } from './logout.js';
 import { refresh } from './refresh.js';
 
 /** What a callback must match (RFC 6749 §10.12, RFC 7636 §4.6, OpenID Connect Core §3.1.3.7). */
@@ -29,16 +29,36 @@ export type RefreshOutcome =
   /** Anything else: the login goes on. It may be unknown whether the server carried the refresh out. */
   | { kind: 'failed'; error: ProviderError };
 
+/** The tokens of a login that ended, as far as they are known. */
+export interface EndedTokens {
+  accessToken?: string | undefined;
+  refreshToken?: string | undefined;
+  idToken?: string | undefined;
+}
+
 export interface Provider {
   readonly name: string;
+  /** `query`: the answer is a GET. `form_post`: it is a cross-site POST, so that the login transaction's cookie needs SameSite=None. */
+  readonly responseMode: 'query' | 'form_post';
+  /** A callback route of its own, under `baseUrl`; absent: the common one. */
+  readonly callbackPath: string | undefined;
+  /** What is asked for at login, space-separated; `''`: nothing. */
+  readonly scope: string;
+  /** Whether the server promises to name itself in every answer (RFC 9207 §3). Throws ProviderError while the server cannot be found. */
+  promisesIssuer(): Promise<boolean>;
   /** The authorization request. Protocol parameters come from us, the rest from `parameters` over the configured ones. */
   authorizationUrl(request: { state: string; nonce: string; codeVerifier: string; redirectUri: string; parameters: Readonly<Record<string, string>> }): Promise<URL>;
-  /** Redeems the code of `callback`, the callback URL rebuilt from `baseUrl` with the query as it came. Throws LoginError or ProviderError. */
+  /**
+   * Redeems the code of `callback`: the redirect URI that we sent, and as its query what came back, in the query or in the body of a form_post.
+   * Refusing an answer by the wrong way (`responseMode`) is the caller's part. `claims` may be absent. Throws LoginError or ProviderError.
+   */
   exchangeCode(callback: URL, checks: CodeChecks): Promise<TokenResponse>;
   /** Redeems a refresh token; never throws. `idToken`: the newest one that we hold. */
   refresh(refreshToken: string, context: { idToken?: string | undefined; resource?: string | undefined; scope?: string | undefined }): Promise<RefreshOutcome>;
-  /** RFC 7009. `false`: the server has no revocation endpoint. Throws ProviderError. */
+  /** RFC 7009. `false`: the server has no revocation endpoint, or it does not take this kind of token. Throws ProviderError. */
   revoke(token: string, hint: 'refresh_token' | 'access_token'): Promise<boolean>;
+  /** Ends what the server keeps of a login: its own logout call if it has one, and the revocation. Tries both. Throws ProviderError. */
+  logout(tokens: EndedTokens): Promise<void>;
   /** OpenID Connect RP-Initiated Logout §2. `undefined`: the server has no such endpoint. */
   endSessionUrl(request: { idTokenHint?: string | undefined; postLogoutRedirectUri: string }): Promise<URL | undefined>;
 }
@@ -48,10 +68,15 @@ export function createProvider(options: ResolvedProvider, deps: ProviderDependen
   const connection = connect(options, deps);
   return {
     name: options.name,
+    responseMode: options.responseMode,
+    callbackPath: options.callbackPath,
+    scope: options.scope,
+    promisesIssuer: async () => (await connection.configuration()).serverMetadata().authorization_response_iss_parameter_supported === true,
     authorizationUrl: (request) => authorizationUrl(connection, request),
     exchangeCode: (callback, checks) => exchangeCode(connection, callback, checks),
     refresh: (refreshToken, context) => refresh(connection, refreshToken, context),
     revoke: (token, hint) => revoke(connection, token, hint),
+    logout: (tokens) => logout(connection, tokens),
     endSessionUrl: (request) => endSessionUrl(connection, request),
   };
 }

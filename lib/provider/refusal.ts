@@ -12,8 +12,11 @@ export type Verdict =
   /** Nothing that a token endpoint says; perhaps not from the server at all, but from something in front of it. */
   | 'unusable';
 
-/** RFC 6749 §5.2 and RFC 8707 §2: they concern the client's registration and configuration, never one user's grant. */
-const ABOUT_THE_CLIENT = new Set(['invalid_client', 'unauthorized_client', 'invalid_scope', 'unsupported_grant_type', 'invalid_target']);
+/** RFC 6749 §5.2 and RFC 8707 §2: they concern the client's registration and configuration, never one user's grant. The last is GitHub's word. */
+const ABOUT_THE_CLIENT = new Set([
+  ...['invalid_client', 'unauthorized_client', 'invalid_scope', 'unsupported_grant_type', 'invalid_target'],
+  'incorrect_client_credentials',
+]);
 const ABOUT_THE_MOMENT = new Set(['temporarily_unavailable', 'server_error']);
 const BUSY = new Set([408, 425, 429]);
 

@@ -4,6 +4,7 @@ import {
   allowInsecureRequests,
   customFetch,
   enableNonRepudiationChecks,
+  useCodeIdTokenResponseType,
   type ClientAuth,
   type ClientMetadata,
   type CustomFetch,
@@ -11,6 +12,7 @@ import {
 } from 'openid-client';
 import { ConfigurationError } from '../errors.js';
 import type { ResolvedProvider } from '../types.js';
+import { isLoopback } from '../urls.js';
 import { createClientAuthentication } from './client-authentication.js';
 import { isMacAlgorithm } from './id-token.js';
 
@@ -19,7 +21,7 @@ export interface Registration {
   readonly metadata: Partial<ClientMetadata>;
   readonly authentication: ClientAuth;
   /** Fits openid-client's configuration to ours. */
-  prepare(configuration: Configuration): Configuration;
+  readonly prepare: (configuration: Configuration) => Configuration;
 }
 
 /** Throws ConfigurationError for what can never work. */
@@ -28,7 +30,12 @@ export function createRegistration(options: ResolvedProvider, serverFetch: Custo
   return {
     clientId: options.clientId,
     // Registered metadata is JSON (RFC 7591 §2). The id is the option's, and no secret lies about in the metadata.
-    metadata: { ...(options.clientMetadata as Partial<ClientMetadata>), client_id: options.clientId },
+    metadata: {
+      ...(options.clientMetadata as Partial<ClientMetadata>),
+      client_id: options.clientId,
+      // RFC 8705 §5: the endpoints that ask for a certificate may lie elsewhere.
+      ...(options.clientAuthentication === 'tls_client_auth' ? { use_mtls_endpoint_aliases: true } : {}),
+    },
     authentication: createClientAuthentication(options),
     prepare(configuration) {
       configuration[customFetch] = serverFetch;
@@ -37,7 +44,8 @@ export function createRegistration(options: ResolvedProvider, serverFetch: Custo
       // Marked as deprecated by openid-client to make it stand out; `allowHttp` says: loopback, or dangerouslyAllowHttp.
       // eslint-disable-next-line @typescript-eslint/no-deprecated
       if (options.allowHttp) allowInsecureRequests(configuration);
-      if (macAlgorithm(options) === undefined) enableNonRepudiationChecks(configuration);
+      if (macAlgorithm(options) === undefined && !isVouchedForByTls(options)) enableNonRepudiationChecks(configuration);
+      if (answersInFront(options)) useCodeIdTokenResponseType(configuration);
       return configuration;
     },
   };
@@ -55,6 +63,21 @@ export function macAlgorithm({ clientMetadata }: Pick<ResolvedProvider, 'clientM
   return isMacAlgorithm(algorithm) ? algorithm : undefined;
 }
 
+/**
+ * A server that is described by hand without its keys: then its ID Tokens, which come from the token endpoint alone, are as good as the
+ * connection that they come by (OpenID Connect Core §3.1.3.7, point 6). Discovered metadata always have keys.
+ */
+function isVouchedForByTls({ issuer, server }: ResolvedProvider): boolean {
+  if (issuer !== undefined || server?.jwks_uri !== undefined || server?.token_endpoint === undefined) return false;
+  const url = new URL(server.token_endpoint);
+  return url.protocol === 'https:' || isLoopback(url);
+}
+
+/** OpenID Connect Core §3.3: there is an ID Token in the authorization response already. */
+export function answersInFront({ responseType, responseMode }: Pick<ResolvedProvider, 'responseType' | 'responseMode'>): boolean {
+  return responseType === 'code id_token' && responseMode === 'form_post';
+}
+
 function checkOptions({ issuer, clientSecret, clientAuthentication, clientMetadata }: ResolvedProvider): void {
   const algorithm = clientMetadata['id_token_signed_response_alg'];
   if (algorithm !== undefined && (typeof algorithm !== 'string' || algorithm.toLowerCase() === 'none')) {
@@ -65,7 +88,7 @@ function checkOptions({ issuer, clientSecret, clientAuthentication, clientMetada
   }
   const needsSecret = isMacAlgorithm(algorithm)
     ? `id_token_signed_response_alg "${algorithm}"`
-    : clientAuthentication !== undefined && clientAuthentication !== 'none' && `clientAuthentication "${clientAuthentication}"`;
+    : clientAuthentication?.startsWith('client_secret_') === true && `clientAuthentication "${clientAuthentication}"`;
   if (needsSecret !== false && clientSecret === undefined) {
     throw new ConfigurationError('ERR_CODE_FLOW_OPTION_MISSING', `provider.clientSecret is missing: ${needsSecret} needs it.`);
   }

@@ -1,7 +1,7 @@
 /** A request to the authorization server that brought no usable answer. Stays within this folder; provider-errors.ts translates it. */
 import type { Verdict } from './refusal.js';
 
-export type RequestKind = 'discovery' | 'token' | 'keys' | 'revocation';
+export type RequestKind = 'discovery' | 'token' | 'keys' | 'userinfo' | 'identity' | 'revocation' | 'end-session';
 
 export type FailureReason =
   | { readonly kind: 'timeout' }

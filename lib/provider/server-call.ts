@@ -4,16 +4,19 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TokenResponse } from '../types.js';
+import type { JsonObject } from './token-answer.js';
 import { RequestFailure, type RequestKind } from './request-failure.js';
 
 export interface ServerCall {
-  readonly operation: 'discovery' | 'login' | 'refresh' | 'revocation';
+  readonly operation: 'discovery' | 'login' | 'userinfo' | 'refresh' | 'revocation' | 'end-session';
   readonly deadline: AbortSignal;
   /**
    * The token endpoint's answer, from the moment it arrives. openid-client may still reject it, for its ID Token's sake, and a
    * rotated refresh token must outlive that (THREATS E17).
    */
   tokens?: TokenResponse;
+  /** The same answer as it came, for the option `identity`. */
+  answer?: JsonObject;
 }
 
 /** Tells the fetch, which openid-client calls, on whose behalf it is called. */
@@ -21,6 +24,11 @@ const calls = new AsyncLocalStorage<ServerCall>();
 
 export function startCall(operation: ServerCall['operation'], seconds: number): ServerCall {
   return { operation, deadline: timeout(seconds) };
+}
+
+/** A part of the operation with a name of its own, under the same deadline. */
+export function callWithin({ deadline }: ServerCall, operation: ServerCall['operation']): ServerCall {
+  return { operation, deadline };
 }
 
 /** Runs openid-client's part of the operation; rejects with a RequestFailure at the deadline. */
@@ -55,7 +63,7 @@ export async function within<T>(deadline: AbortSignal, request: () => RequestKin
 
 function pendingRequest(call: ServerCall): () => RequestKind {
   return () => {
-    if (call.operation === 'discovery' || call.operation === 'revocation') return call.operation;
-    return call.tokens === undefined ? 'token' : 'keys';
+    if (call.operation === 'login' || call.operation === 'refresh') return call.tokens === undefined ? 'token' : 'keys';
+    return call.operation;
   };
 }

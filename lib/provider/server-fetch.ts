@@ -4,11 +4,13 @@
  */
 import type { CustomFetch, CustomFetchOptions } from 'openid-client';
 import type { Clock } from '../clock.js';
+import type { ResolvedProvider } from '../types.js';
 import { isBusy, judge, registeredError } from './refusal.js';
 import { RequestFailure, type RequestKind } from './request-failure.js';
 import { parseRetryAfter } from './retry-after.js';
 import { currentCall, timeout, within, type ServerCall } from './server-call.js';
 import { asJsonObject, parseTokenAnswer, toWire, type JsonObject } from './token-answer.js';
+import { styledTokenRequest, type TokenRequestStyle } from './token-request.js';
 
 /** No token answer, metadata document or key set comes near (THREATS J5). */
 const LONGEST_BODY_BYTES = 256 * 1024;
@@ -19,27 +21,31 @@ export interface ServerFetchDependencies {
   readonly clock: Clock;
 }
 
+/** What differs from server to server. */
+export type ServerStyle = TokenRequestStyle & Pick<ResolvedProvider, 'server' | 'idToken'>;
+
 interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
 }
 
-export function createServerFetch({ fetch, httpTimeoutSeconds, clock }: ServerFetchDependencies): CustomFetch {
+export function createServerFetch(style: ServerStyle, { fetch, httpTimeoutSeconds, clock }: ServerFetchDependencies): CustomFetch {
   return async function serverFetch(url, init) {
     const call = currentCall();
     const kind = requestKind(call, init.method);
     // openid-client lets all callers share one request for the keys: it must not die with the deadline of the call that began it.
     const deadline = kind === 'keys' ? timeout(httpTimeoutSeconds) : call.deadline;
-    const answer = await send(fetch, url, init, kind, deadline);
-    if (answer.status < 200 || answer.status > 299) throw refusalOf(kind, answer, clock.now());
-    return usableResponse(kind, answer, call);
+    const request = kind === 'token' ? styledTokenRequest(init, style) : init;
+    const answer = await send(fetch, url, request, kind, deadline);
+    if (answer.status < 200 || answer.status > 299 || (call.operation === 'refresh' && saysNo(answer.text))) throw refusalOf(kind, answer, clock.now());
+    return usableResponse(kind, answer, call, style);
   };
 }
 
 function requestKind(call: ServerCall, method: string): RequestKind {
-  if (call.operation === 'discovery' || call.operation === 'revocation') return call.operation;
-  return method === 'POST' ? 'token' : 'keys';
+  if (call.operation === 'login' || call.operation === 'refresh') return method === 'POST' ? 'token' : 'keys';
+  return call.operation;
 }
 
 async function send(
@@ -88,6 +94,12 @@ async function readBody(response: Response, kind: RequestKind, deadline: AbortSi
   }
 }
 
+/** GitHub refuses with status 200: without this, nobody would ever be told that a refresh token has ended. */
+function saysNo(text: string): boolean {
+  const body = asJsonObject(text);
+  return typeof body?.['error'] === 'string' && body['error'] !== '' && body['access_token'] === undefined;
+}
+
 function refusalOf(kind: RequestKind, { status, headers, text }: Answer, now: number): RequestFailure {
   const body = asJsonObject(text);
   const error = typeof body?.['error'] === 'string' && body['error'] !== '' ? body['error'] : undefined;
@@ -97,16 +109,20 @@ function refusalOf(kind: RequestKind, { status, headers, text }: Answer, now: nu
   return new RequestFailure(kind, { kind: 'refusal', status, verdict, error: registeredError(error), retryAfterSeconds });
 }
 
-function usableResponse(kind: RequestKind, answer: Answer, call: ServerCall): Response {
+function usableResponse(kind: RequestKind, answer: Answer, call: ServerCall, style: ServerStyle): Response {
   // RFC 7009 §2.2: the status says it all. Some answer 204.
   if (kind === 'revocation') return new Response('', { status: 200 });
   const body = asJsonObject(answer.text);
   if (body === undefined) throw unusable(kind, 'something that is no JSON object');
   if (kind === 'keys' && !isKeySet(body)) throw unusable(kind, 'something that is no key set');
+  // With an issuer, `server` is what takes the place of discovered metadata.
+  if (kind === 'discovery') return jsonResponse({ ...body, ...style.server });
   if (kind !== 'token') return jsonResponse(body);
   const tokens = parseTokenAnswer(body);
   if (typeof tokens === 'string') throw unusable(kind, tokens);
+  if (style.idToken === false) delete tokens.idToken;
   call.tokens = tokens;
+  call.answer = body;
   return jsonResponse(toWire(tokens));
 }
 

@@ -1,17 +1,22 @@
 /** `/login` and every other start of a login: the redirect to the authorization server, and the cookie that lets the browser finish it. */
 import type { Clock } from '../clock.js';
+import { contextOf } from '../context.js';
 import type { LoginParameters, StepUpParameters } from '../context.js';
-import { LoginError } from '../errors.js';
+import { ConfigurationError, LoginError } from '../errors.js';
 import { header, isPrefetch, redirect, refusePrefetch } from '../http.js';
-import type { Provider } from '../provider/provider.js';
+import { refuseProtocolParameter } from '../options/authorization-params.js';
+import { namedCallbackPath } from '../options/providers.js';
+import type { Providers, RegisteredProvider } from '../provider-registry.js';
 import { randomId } from '../seal.js';
 import type { LoginTransaction, LoginTransactions } from '../session/login-transaction.js';
+import type { RequestSession } from '../session/session-middleware.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { appUrl, queryOf, safeReturnTo } from '../urls.js';
+import { withoutFlag } from './silent-login.js';
 
 export interface LoginSettings {
   options: ResolvedOptions;
-  provider: Provider;
+  providers: Providers;
   transactions: LoginTransactions;
   clock: Clock;
 }
@@ -20,12 +25,6 @@ export interface LoginSettings {
 function maxAgeOf(parameters: Readonly<Record<string, string>>): number | undefined {
   const text = parameters['max_age'];
   return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
-}
-
-function stepUpOf(parameters: LoginParameters | StepUpParameters): Pick<LoginTransaction, 'subject' | 'acrValues' | 'maxAgeSeconds'> {
-  if (!('subject' in parameters)) return {};
-  const { subject, acrValues, maxAgeSeconds } = parameters;
-  return { subject, ...(acrValues === undefined ? {} : { acrValues }), ...(maxAgeSeconds === undefined ? {} : { maxAgeSeconds }) };
 }
 
 /** What of the query goes on to the authorization server: each named parameter, if it stands there once. */
@@ -39,7 +38,7 @@ function passedOn(query: URLSearchParams, names: readonly string[]): Record<stri
 }
 
 /** Answers `GET /login`. */
-export async function loginRoute(settings: LoginSettings, req: Request, res: Response): Promise<void> {
+export async function loginRoute(settings: LoginSettings, req: Request, res: Response, session: RequestSession): Promise<void> {
   if (isPrefetch(req)) return refusePrefetch(res);
   // A script that fetches this address could never show the login page; its cookies would only push out real logins.
   const mode = header(req, 'sec-fetch-mode');
@@ -47,31 +46,87 @@ export async function loginRoute(settings: LoginSettings, req: Request, res: Res
     throw new LoginError('ERR_CODE_FLOW_NOT_A_NAVIGATION', 'a login starts by visiting this address in the browser, not by a script');
   }
   const query = queryOf(req);
+  const [provider, ...more] = query.getAll('provider');
+  if (more.length > 0) throw new LoginError('ERR_CODE_FLOW_PROVIDER_UNKNOWN', 'this login names more than one provider');
   const authorizationParams = passedOn(query, settings.options.loginParams);
-  return startLogin(settings, req, res, { returnTo: query.get('returnTo') ?? '', authorizationParams });
+  const parameters = { returnTo: query.get('returnTo') ?? '', authorizationParams, ...(provider === undefined ? {} : { provider }) };
+  return startLogin(settings, req, res, session, parameters);
 }
 
 /** Answers with a redirect to the authorization server, and the cookie that lets this browser finish the login. */
-export async function startLogin(settings: LoginSettings, req: Request, res: Response, parameters: LoginParameters | StepUpParameters): Promise<void> {
-  const { options, provider, transactions, clock } = settings;
-  const stepUp = stepUpOf(parameters);
-  const asked = {
-    ...parameters.authorizationParams,
-    ...(stepUp.acrValues === undefined ? {} : { acr_values: stepUp.acrValues.join(' ') }),
-    ...(stepUp.maxAgeSeconds === undefined ? {} : { max_age: String(stepUp.maxAgeSeconds) }),
-  };
+export async function startLogin(
+  settings: LoginSettings,
+  req: Request,
+  res: Response,
+  session: RequestSession,
+  parameters: LoginParameters | StepUpParameters,
+): Promise<void> {
+  const { options, transactions, clock } = settings;
+  const provider = await settings.providers.get(parameters.provider);
+  const context = contextOf(req);
+  if (context !== undefined) context.loginProvider = provider.name;
+  const asked = askedFor(parameters);
   const secrets = { state: randomId(), nonce: randomId(), codeVerifier: randomId() };
-  const redirectUri = appUrl(options.baseUrl, options.basePath, options.routes.callback);
+  const redirectUri = appUrl(options.baseUrl, options.basePath, await callbackPathFor(provider, options));
   const url = await provider.authorizationUrl({ ...secrets, redirectUri, parameters: asked });
-  const maxAgeSeconds = maxAgeOf(asked);
   transactions.begin(req, res, {
     ...secrets,
-    ...stepUp,
-    ...(maxAgeSeconds === undefined ? {} : { maxAgeSeconds }),
+    ...wayBack(provider, options, session),
+    ...checksOf(parameters, asked),
     provider: provider.name,
+    registration: provider.registration,
     redirectUri,
-    returnTo: safeReturnTo(parameters.returnTo, options, options.afterLogin),
+    returnTo: withoutFlag(safeReturnTo(parameters.returnTo, options, options.afterLogin)),
     startedAt: Math.floor(clock.now() / 1000),
   });
   redirect(res, url.href, 302);
+}
+
+function askedFor(parameters: LoginParameters | StepUpParameters): Record<string, string> {
+  const { authorizationParams = {} } = parameters;
+  for (const name of Object.keys(authorizationParams)) refuseProtocolParameter(name, 'authorizationParams');
+  if (!('subject' in parameters)) return { ...authorizationParams };
+  const { acrValues, maxAgeSeconds } = parameters;
+  return {
+    ...authorizationParams,
+    ...(acrValues === undefined ? {} : { acr_values: acrValues.join(' ') }),
+    ...(maxAgeSeconds === undefined ? {} : { max_age: String(maxAgeSeconds) }),
+  };
+}
+
+/** What must come back, and what may. */
+function checksOf(parameters: LoginParameters | StepUpParameters, asked: Readonly<Record<string, string>>): Partial<LoginTransaction> {
+  const maxAgeSeconds = maxAgeOf(asked);
+  const { subject, acrValues } = 'subject' in parameters ? parameters : {};
+  return {
+    ...(maxAgeSeconds === undefined ? {} : { maxAgeSeconds }),
+    ...(subject === undefined ? {} : { subject }),
+    ...(acrValues === undefined ? {} : { acrValues }),
+    ...(asked['prompt']?.split(' ').includes('none') === true ? { silent: true } : {}),
+  };
+}
+
+/** Neither a cross-site POST nor, with SameSite=Strict, a cross-site redirect brings the session cookie along. */
+function wayBack({ responseMode }: RegisteredProvider, { session: { sameSite } }: ResolvedOptions, { id }: RequestSession): Partial<LoginTransaction> {
+  const byPost = responseMode === 'form_post';
+  const comesAlong = !byPost && sameSite === 'lax';
+  return { ...(byPost ? { byPost } : {}), ...(comesAlong || id === undefined ? {} : { sessionId: id }) };
+}
+
+/**
+ * RFC 9700 §4.4: where there are several servers, an answer tells whose it is by its `iss`, or by where it arrives.
+ * @throws ConfigurationError if it could do neither
+ */
+async function callbackPathFor(provider: RegisteredProvider, options: ResolvedOptions): Promise<string> {
+  const common = options.routes.callback;
+  const { name, callbackPath } = provider;
+  if (!options.providers.several) return callbackPath ?? common;
+  if (callbackPath !== undefined && callbackPath !== common) return callbackPath;
+  if (await provider.promisesIssuer()) return common;
+  if (callbackPath === undefined) return namedCallbackPath(name, options);
+  throw new ConfigurationError(
+    'ERR_CODE_FLOW_OPTION_CONFLICT',
+    `the provider "${name}" shares its callbackPath "${common}" with others, but its server does not promise to name itself in its answers (RFC 9207): ` +
+      `give it one of its own, such as "${namedCallbackPath(name, options)}", and register that at the server`,
+  );
 }

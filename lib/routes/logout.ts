@@ -1,12 +1,14 @@
-/** `/logout`: the grant and the session end here first, then the refresh token is revoked, then the browser goes to the server's own logout. */
+/** `/logout`: the grant and the session end here first, then the server is told in its own way, then the browser goes to its logout page, if it has one. */
 import { AccessDeniedError, CodeFlowError, StoreError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { TokenManager } from '../grants/token-manager.js';
+import { DEFAULT_RESOURCE } from '../grants/token-set.js';
 import type { TokenSet } from '../grants/token-set.js';
 import { isCrossOrigin } from '../guards/cross-origin.js';
 import { header, isPrefetch, redirect, refusePrefetch, sendPage } from '../http.js';
 import { logoutPage } from '../pages.js';
-import type { Provider } from '../provider/provider.js';
+import type { EndedTokens, Provider } from '../provider/provider.js';
+import type { Providers } from '../provider-registry.js';
 import { hashId } from '../seal.js';
 import type { LoginRecord } from '../session/login-record.js';
 import type { RequestSession, Sessions } from '../session/session-middleware.js';
@@ -15,10 +17,12 @@ import { appUrl, queryOf, safeReturnTo } from '../urls.js';
 
 export interface LogoutSettings {
   options: ResolvedOptions;
-  provider: Provider;
+  providers: Providers;
   tokens: TokenManager;
   events: Events;
 }
+
+type Ended = Pick<LoginRecord, 'provider' | 'grantId'>;
 
 /** Answers `/logout`: `POST`, or a visit from the app's own pages; anything else gets a page with a button. */
 export async function logoutRoute(settings: LogoutSettings, req: Request, res: Response, session: RequestSession): Promise<void> {
@@ -59,48 +63,62 @@ export async function logout(settings: LogoutSettings, res: Response, session: R
   const { login } = session.state;
   const held = await tokens.end(login.grantId).catch(rejectIncomplete);
   // The grant is gone: whatever becomes of the session, what the grant held must not live on at the server.
-  const [ended] = await Promise.allSettled([endSession(session), revoke(settings, login, held)]);
-  if (ended.status === 'rejected') throw ended.reason;
+  const [outcome] = await Promise.allSettled([endSession(session), tell(settings, login, held, (provider, ended) => provider.logout(ended))]);
+  if (outcome.status === 'rejected') throw outcome.reason;
   events.emit('logout.completed', { provider: login.provider, grant: hashId(login.grantId) });
-  redirect(res, await landing(settings, held?.idToken, back));
+  redirect(res, await landing(settings, login, held?.idToken, back));
 }
 
 /**
- * Ends every login of a user, on every process. Rejects with StoreError if it is not sure that all are ended. The refresh tokens are
- * deleted with their records; nobody can open those any more to revoke them at the server.
+ * Ends every login of a user at this provider, on every process. Rejects with StoreError if it is not sure that all are ended. The refresh
+ * tokens are deleted with their records; nobody can open those any more to revoke them at the server.
  */
-export async function endSessions({ provider, sessions, tokens }: LogoutSettings & { sessions: Sessions }, subject: string): Promise<void> {
-  await sessions.endAll(provider.name, subject, (hash) => tokens.endHashed(hash));
+export async function endSessions({ providers, sessions, tokens }: LogoutSettings & { sessions: Sessions }, subject: string, name: string | undefined): Promise<void> {
+  const provider = name ?? (await providers.get(undefined)).name;
+  await sessions.endAll(provider, subject, (hash) => tokens.endHashed(hash));
 }
 
 /**
- * Ends the grant of a login that `successor` has replaced. The same user's refresh token is not revoked: many servers take back
- * all that one user granted one app with it (RFC 7009 §2.1), the new login's tokens included.
+ * Ends the grant of a login that `successor` has replaced. The server's own session may be the new login's too: only tokens are taken back,
+ * and not the same user's: many servers take back all that one user granted one app with them (RFC 7009 §2.1), the new ones included.
  */
 export async function endReplaced(settings: LogoutSettings, login: LoginRecord, successor: LoginRecord): Promise<void> {
   try {
     const held = await settings.tokens.end(login.grantId);
-    if (login.provider !== successor.provider || login.subject !== successor.subject) await revoke(settings, login, held);
+    if (login.provider !== successor.provider || login.subject !== successor.subject) await tell(settings, login, held, revokeTokens);
   } catch (error) {
     // Its session is gone, so nobody knows its id any more: the record expires unread.
     if (!(error instanceof StoreError)) throw error;
   }
 }
 
-/** RFC 7009. The user is signed out here already; what the server did not take back is told to whoever runs the app. */
-async function revoke({ provider, events }: LogoutSettings, login: LoginRecord, held: TokenSet | undefined): Promise<void> {
-  if (held?.refreshToken === undefined) return;
+/** RFC 7009, for whichever kind of token the server takes. */
+export async function revokeTokens(provider: Pick<Provider, 'revoke'>, { refreshToken, accessToken }: EndedTokens): Promise<void> {
+  if (refreshToken !== undefined) await provider.revoke(refreshToken, 'refresh_token');
+  if (accessToken !== undefined) await provider.revoke(accessToken, 'access_token');
+}
+
+/** The user is signed out here already; what the server did not take back is told to whoever runs the app. */
+async function tell(
+  { providers, events }: LogoutSettings,
+  { provider, grantId }: Ended,
+  held: TokenSet | undefined,
+  say: (provider: Provider, ended: EndedTokens) => Promise<void>,
+): Promise<void> {
+  if (held === undefined) return;
+  const { refreshToken, idToken } = held;
   try {
-    await provider.revoke(held.refreshToken, 'refresh_token');
+    await say(await providers.get(provider), { accessToken: held.accessTokens[DEFAULT_RESOURCE]?.token, refreshToken, idToken });
   } catch (error) {
     const code = error instanceof CodeFlowError ? error.code : 'ERR_CODE_FLOW_PROVIDER_UNAVAILABLE';
-    events.emit('logout.revocation_failed', { provider: login.provider, grant: hashId(login.grantId), code });
+    events.emit('logout.revocation_failed', { provider, grant: hashId(grantId), code });
   }
 }
 
 /** Where the browser goes: the server's logout if it has one and can be reached, else back into the app. */
-async function landing({ provider, options }: LogoutSettings, idTokenHint: string | undefined, back: string): Promise<string> {
+async function landing({ providers, options }: LogoutSettings, login: Ended, idTokenHint: string | undefined, back: string): Promise<string> {
   try {
+    const provider = await providers.get(login.provider);
     const url = await provider.endSessionUrl({ idTokenHint, postLogoutRedirectUri: options.afterLogout });
     return url?.href ?? back;
   } catch {

@@ -18,7 +18,7 @@ export type SessionReading =
   | { readonly kind: 'found'; readonly id: string; readonly content: SessionContent }
   /** `id`: what the browser presented, though nothing is stored under it. */
   | { readonly kind: 'none'; readonly id?: string | undefined }
-  | { readonly kind: 'unknown'; readonly error: StoreError };
+  | { readonly kind: 'unknown'; readonly id: string; readonly error: StoreError };
 
 /** express-session's view of a request: its own `session` and friends, and a connection that is as secure as `baseUrl` says. */
 type View = Request & { session?: Session & Partial<SessionData>; sessionID?: string; sessionStore?: Store };

@@ -4,16 +4,17 @@ import type { Claims } from '../types.js';
 export interface LoginRecord {
   /** The key of the provider in the options. */
   readonly provider: string;
-  /** `sub` at that provider. */
-  readonly subject: string;
-  readonly claims: Claims;
+  /** `sub` at that provider; absent: the server does not tell who logged in. */
+  readonly subject?: string;
+  /** Empty where nobody knows who logged in. */
+  readonly claims: Partial<Claims>;
   /** 128 random bits or more, base64url; made at login, never reused. */
   readonly grantId: string;
   /** Epoch seconds. */
   readonly loginAt: number;
   /** Epoch seconds; the login ends then, whatever happens. */
   readonly expiresAt: number;
-  /** The scope granted at login; absent: the server did not say. */
+  /** The scope granted at login, which is the one asked for where the server did not say (RFC 6749 §5.1); absent: neither. */
   readonly scope?: string;
   /** `sid` of the ID Token (OpenID Connect Front-Channel Logout §3). */
   readonly idpSessionId?: string;
@@ -30,7 +31,7 @@ export function isLoginRecord(value: unknown): value is LoginRecord {
   const claims = record.claims;
   return (
     text(record.provider) &&
-    text(record.subject) &&
+    (record.subject === undefined || text(record.subject)) &&
     text(record.grantId) &&
     instant(record.loginAt) &&
     instant(record.expiresAt) &&

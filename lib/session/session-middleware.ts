@@ -20,6 +20,8 @@ import type { SessionCookie } from './session-cookie.js';
 import type { SessionKeys } from './session-keys.js';
 
 export interface RequestSession {
+  /** What the browser presented, whether or not something is stored under it; never told to anybody. */
+  readonly id: string | undefined;
   readonly state: LoginState;
   /** A new session id with this login; the old id is dead in the store first. Rejects with StoreError and changes no cookie if that fails. */
   startLogin(login: LoginRecord): Promise<void>;
@@ -32,6 +34,8 @@ export interface Sessions {
   readonly cookieFlags: CookieFlags;
   /** One Redis command, or none without a session cookie: then the answer is there at once. Never rejects. */
   open(req: Request, res: Response): RequestSession | Promise<RequestSession>;
+  /** The same for a request that the browser could not send its cookie along with. */
+  openById(id: string, req: Request, res: Response): Promise<RequestSession>;
   /** Ends every session of this user, each followed by its grant. */
   endAll(provider: string, subject: string, endGrant: (hash: string) => Promise<void>): Promise<void>;
 }
@@ -59,15 +63,18 @@ export function createSessions({ options, keys, sealer, clock, events }: Session
   const findableUntil = (login: LoginRecord): number => (grantIdleTimeoutSeconds === undefined ? login.expiresAt : login.loginAt + 400 * 86_400);
   const parts = { store, cookie, appSessions, index, keep, findableUntil };
 
+  const openById: Sessions['openById'] = (id, req, res) =>
+    store.read(id).then(
+      (content) => attach(parts, req, res, content === undefined ? { kind: 'none', id } : { kind: 'found', id, content }),
+      (error: unknown) => attach(parts, req, res, { kind: 'unknown', id, error: asStoreError(error) }),
+    );
+
   return {
     cookieFlags: cookie.flags,
+    openById,
     open(req, res) {
       const id = cookie.read(req.headers.cookie);
-      if (id === undefined) return attach(parts, req, res, { kind: 'none' });
-      return store.read(id).then(
-        (content) => attach(parts, req, res, content === undefined ? { kind: 'none', id } : { kind: 'found', id, content }),
-        (error: unknown) => attach(parts, req, res, { kind: 'unknown', error: asStoreError(error) }),
-      );
+      return id === undefined ? attach(parts, req, res, { kind: 'none' }) : openById(id, req, res);
     },
     endAll: (provider, subject, endGrant) =>
       index.endEach(provider, subject, async ({ session, grant }) => {
@@ -96,6 +103,7 @@ function attach({ store, cookie, appSessions, index, keep, findableUntil }: Part
   appSessions.attach(req, res, reading);
 
   return {
+    id: reading.id,
     state: stateOf(reading),
 
     async startLogin(login) {
@@ -104,7 +112,9 @@ function attach({ store, cookie, appSessions, index, keep, findableUntil }: Part
       const id = randomId();
       const content = { login, data: kept(reading, keep, cookie), expiresAt: login.expiresAt };
       // First the index: a session that is not in it could not be ended from elsewhere.
-      await index.add(login.provider, login.subject, { session: hashId(id), grant: hashId(login.grantId) }, findableUntil(login));
+      if (login.subject !== undefined) {
+        await index.add(login.provider, login.subject, { session: hashId(id), grant: hashId(login.grantId) }, findableUntil(login));
+      }
       await store.create(id, content);
       appendSetCookie(res, cookie.write(id));
     },
@@ -119,7 +129,7 @@ function attach({ store, cookie, appSessions, index, keep, findableUntil }: Part
 }
 
 function stateOf(reading: SessionReading): LoginState {
-  if (reading.kind === 'unknown') return reading;
+  if (reading.kind === 'unknown') return { kind: 'unknown', error: reading.error };
   const login = reading.kind === 'found' ? reading.content.login : undefined;
   return login === undefined ? { kind: 'anonymous' } : { kind: 'authenticated', login };
 }

@@ -12,15 +12,28 @@ export { HandClock } from '../support/hand-clock.js';
 export const redirectUri = 'https://app.example.com/shop/callback';
 
 export function optionsFor(server: LyingServer, changes: Partial<ResolvedProvider> = {}): ResolvedProvider {
+  const { scope = 'openid profile' } = changes;
   return {
     name: 'main',
     issuer: new URL(server.issuer),
     server: undefined,
     clientId: server.clientId,
     clientSecret: server.clientSecret,
+    signingKey: undefined,
     clientAuthentication: undefined,
-    scope: 'openid profile',
+    basicCredentialsEncoding: 'percent',
+    scope,
     authorizationParams: {},
+    responseType: 'code',
+    responseMode: 'query',
+    tokenRequestFormat: 'form',
+    redirectUriInTokenRequest: true,
+    idToken: scope.split(' ').includes('openid') ? true : undefined,
+    userInfo: false,
+    identity: undefined,
+    revocation: 'refresh_token',
+    endSession: undefined,
+    callbackPath: undefined,
     clientMetadata: {},
     allowHttp: true,
     ...changes,

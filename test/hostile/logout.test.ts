@@ -1,6 +1,7 @@
 /** Revocation and RP-initiated logout, also where the server does not play along. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { answers, startLyingServer, type LyingServer } from '../support/lying-server.js';
+import type { EndSessionContext } from '../../lib/types.js';
+import { answers, startLyingServer, type Answer, type LyingServer } from '../support/lying-server.js';
 import { expectNoSecretIn, providerFor, rejection } from './client.js';
 
 let server: LyingServer;
@@ -19,7 +20,7 @@ describe('revocation (RFC 7009)', () => {
 
   it('is content with 204', async () => {
     server.answers.revocation = answers.text('', 204);
-    await expect(providerFor(server).revoke('t', 'access_token')).resolves.toBe(true);
+    await expect(providerFor(server).revoke('t', 'refresh_token')).resolves.toBe(true);
   });
 
   it('says so when the server cannot do it', async () => {
@@ -39,6 +40,61 @@ describe('revocation (RFC 7009)', () => {
     const error = await rejection(providerFor(server, {}, { httpTimeoutSeconds: 0.5 }).revoke(server.secret('token'), 'refresh_token'));
     expect(error).toMatchObject({ name: 'ProviderError', code });
     expectNoSecretIn(error, server);
+  });
+});
+
+describe('the end of a login', () => {
+  const tokens = { accessToken: 'sentinel-access', refreshToken: 'sentinel-refresh', idToken: 'sentinel-id' };
+
+  async function ownLogout({ fetch }: EndSessionContext): Promise<void> {
+    await fetch(`${server.issuer}/end-session`, { method: 'DELETE' });
+  }
+
+  it('revokes the refresh token, and nothing where the options say so', async () => {
+    await providerFor(server).logout(tokens);
+    expect(Object.fromEntries(server.last('revocation')!.body)).toEqual({ token: 'sentinel-refresh', token_type_hint: 'refresh_token' });
+    await providerFor(server, { revocation: false }).logout(tokens);
+    await providerFor(server).logout({ accessToken: 'sentinel-access' });
+    expect(server.count('revocation')).toBe(1);
+  });
+
+  it('revokes the access token where the server takes no other, with our id alone if it wants no more (RFC 8414 §2)', async () => {
+    server.changeMetadata = (metadata) => ({ ...metadata, revocation_endpoint_auth_methods_supported: ['none'] });
+    const provider = providerFor(server, { revocation: 'access_token', clientAuthentication: 'client_secret_post' });
+    await provider.logout(tokens);
+    const { headers, body } = server.last('revocation')!;
+    expect(Object.fromEntries(body)).toEqual({ token: 'sentinel-access', token_type_hint: 'access_token', client_id: 'web' });
+    expect(headers.authorization).toBeUndefined();
+    await expect(provider.revoke('sentinel-refresh', 'refresh_token')).resolves.toBe(false);
+    expect(server.count('revocation')).toBe(1);
+  });
+
+  it('is told to the server in its own way first, while the access token is good', async () => {
+    await providerFor(server, { endSession: ownLogout, revocation: 'access_token' }).logout(tokens);
+    expect(server.requests.map(({ method, endpoint }) => `${method} ${endpoint}`)).toEqual(['DELETE endSession', 'GET discovery', 'POST revocation']);
+    expect(server.last('endSession')!.headers.authorization).toBe('Bearer sentinel-access');
+  });
+
+  it('is tried in both ways, and a failure of one is told', async () => {
+    const endSession = (): Promise<void> => Promise.reject(new RangeError('sentinel-access'));
+    const error = await rejection(providerFor(server, { endSession }).logout(tokens));
+    expect(error).toMatchObject({ name: 'ProviderError', message: 'The option provider.endSession of "main" threw (RangeError).' });
+    expect(server.count('revocation')).toBe(1);
+  });
+
+  it.each<[string, Answer, string]>([
+    ['does not answer', answers.silence(), 'ERR_CODE_FLOW_PROVIDER_TIMEOUT'],
+    ['hangs up', answers.reset(), 'ERR_CODE_FLOW_PROVIDER_UNAVAILABLE'],
+  ])('a server that %s holds up nobody', async (_name, answer, code) => {
+    server.answers.endSession = answer;
+    const error = await rejection(providerFor(server, { endSession: ownLogout }, { httpTimeoutSeconds: 0.3 }).logout({ accessToken: server.secret('token') }));
+    expect(error).toMatchObject({ name: 'ProviderError', code });
+    expectNoSecretIn(error, server);
+  });
+
+  it('without an access token the own call cannot be made, and says so', async () => {
+    await expect(providerFor(server, { endSession: ownLogout }).logout({})).rejects.toMatchObject({ name: 'ProviderError' });
+    expect(server.requests).toEqual([]);
   });
 });
 

@@ -85,7 +85,7 @@ describe('an honest server', () => {
   });
 
   it('describes a server by hand: no discovery', async () => {
-    const provider = providerFor(server, { issuer: undefined, server: server.metadata() as never });
+    const provider = providerFor(server, { issuer: undefined, server: server.metadata() });
     const { callback, checks } = await goToCallback(provider, server);
     await expect(provider.exchangeCode(callback, checks)).resolves.toMatchObject({ claims: { sub: 'alice' } });
     expect(server.count('discovery') + server.count('oauthDiscovery')).toBe(0);

@@ -38,7 +38,7 @@ export async function startAppProcess({ framework = 'express5', authorizationSer
   const configuration: AppProcessConfiguration = {
     framework,
     ...(baseUrl === undefined ? {} : { baseUrl }),
-    options: { provider: { issuer, ...webClient }, ...(api === undefined ? {} : { apis: [api.url] }), ...options },
+    options: { provider: { issuer, ...webClient }, ...(api === undefined ? {} : { apis: [api.url] }), ...options } as Partial<CodeFlowOptions>,
   };
   const env = { ...process.env, [configurationVariable]: JSON.stringify(configuration) };
   const child = fork(main, { execArgv: ['--import', 'tsx'], env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });

@@ -78,7 +78,9 @@ export async function startApp(framework: Framework, app: AppOptions = {}): Prom
 function completeOptions(baseUrl: string, { authorizationServer, api, options = {} }: AppOptions): CodeFlowOptions {
   // No connection is ever made to it: an app without an authorization server answers its public routes.
   const provider = authorizationServer?.provider ?? { issuer: 'http://127.0.0.1:9', clientId: 'web' };
-  return { baseUrl, secret: testSecret, provider, ...(api === undefined ? {} : { apis: [api.url] }), ...options };
+  const common = { baseUrl, secret: testSecret, ...(api === undefined ? {} : { apis: [api.url] }) };
+  const completed = options.providers === undefined ? { ...common, provider, ...options } : { ...common, ...options };
+  return completed as CodeFlowOptions; // spreading loses that there is exactly one of `provider` and `providers`
 }
 
 /** In a child process the API is known by its URL alone. */

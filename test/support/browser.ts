@@ -101,7 +101,7 @@ export class Browser {
   async #send(target: Target): Promise<Answer> {
     const { url, method } = target;
     const real = new URL(this.#proxies[url.origin] ?? url.origin);
-    const cookie = this.cookies.header(url);
+    const cookie = this.cookies.header(url, sameSiteOf(target));
     const headers = { Host: url.host, ...fetchMetadata(target), ...(cookie === undefined ? {} : { Cookie: cookie }), ...target.headers };
     const path = url.pathname + url.search;
     const res = await new Promise<Parameters<typeof readBody>[0]>((resolve, reject) => {
@@ -118,11 +118,12 @@ export class Browser {
 
   /** A form that submits itself, or a login form when it is known who we are. */
   #submitted({ url, status, headers, text }: Answer): Target | undefined {
-    if (status !== 200 || headers['content-type']?.startsWith('text/html') !== true) return undefined;
+    if (headers['content-type']?.startsWith('text/html') !== true) return undefined;
     const form = /<form\b[^>]*>[^]*?<\/form>/i.exec(text)?.[0];
     if (form === undefined) return undefined;
     const isLogin = /name="username"/.test(form);
-    if (isLogin ? this.login === undefined : !text.includes('.submit()')) return undefined;
+    // A page submits itself whatever its status: errors by form_post may come with 400.
+    if (isLogin ? status !== 200 || this.login === undefined : !text.includes('.submit()')) return undefined;
     const body = new URLSearchParams([...form.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(([, name, value]): [string, string] => [name!, unescapeHtml(value!)]));
     if (isLogin) body.set('username', this.login!);
     const action = /<form\b[^>]*\baction="([^"]*)"/i.exec(form)?.[1];
@@ -151,6 +152,12 @@ function fetchMetadata({ url, visited = [], method, navigate = true, from }: Tar
 function siteRelation(from: URL, chain: readonly URL[]): string {
   if (chain.every(({ origin }) => origin === from.origin)) return 'same-origin';
   return chain.every(({ hostname, protocol }) => hostname === from.hostname && protocol === from.protocol) ? 'same-site' : 'cross-site';
+}
+
+/** RFC 6265bis §5.2, §5.8.3: what another site brought about carries SameSite=None cookies, and Lax ones when it is a visit. */
+function sameSiteOf({ url, visited = [], method, navigate = true, from }: Target): 'none' | 'lax' | 'strict' {
+  if (from === undefined || siteRelation(new URL(from), [...visited, url]) !== 'cross-site') return 'strict';
+  return navigate && (method === 'GET' || method === 'HEAD') ? 'lax' : 'none';
 }
 
 function unescapeHtml(text: string): string {

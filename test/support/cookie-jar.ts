@@ -1,4 +1,4 @@
-/** Cookies as browsers keep them (RFC 6265bis), as far as the tests need it: by host, not by port. SameSite is kept but not enforced. */
+/** Cookies as browsers keep them (RFC 6265bis), as far as the tests need it: by host, not by port. */
 export interface Cookie {
   name: string;
   value: string;
@@ -10,6 +10,9 @@ export interface Cookie {
   /** Epoch milliseconds; absent: until the browser closes. */
   expires: number | undefined;
 }
+
+/** Browsers take a cookie without SameSite for Lax. */
+const sameSiteOrder = ['none', 'lax', 'strict'];
 
 export class CookieJar {
   /** Browsers let http://localhost set Secure cookies, and none lets other plain http. */
@@ -43,9 +46,14 @@ export class CookieJar {
     this.#cookies = [];
   }
 
-  /** The `Cookie` header for a request; `undefined` when there is nothing to send. Longer paths go first (§5.8.3). */
-  header(url: URL): string | undefined {
-    const matching = this.all(url.hostname).filter((cookie) => pathMatches(url.pathname, cookie.path) && (!cookie.secure || this.#isSecure(url)));
+  /**
+   * The `Cookie` header for a request; `undefined` when there is nothing to send. Longer paths go first (§5.8.3).
+   * @param least What SameSite must at least allow: `none` for a cross-site POST, `lax` for a cross-site visit. Default: no limit.
+   */
+  header(url: URL, least: 'none' | 'lax' | 'strict' = 'strict'): string | undefined {
+    const matching = this.all(url.hostname)
+      .filter((cookie) => pathMatches(url.pathname, cookie.path) && (!cookie.secure || this.#isSecure(url)))
+      .filter(({ sameSite }) => sameSiteOrder.indexOf(sameSite?.toLowerCase() ?? 'lax') <= sameSiteOrder.indexOf(least));
     matching.sort((a, b) => b.path.length - a.path.length);
     return matching.length === 0 ? undefined : matching.map(({ name, value }) => `${name}=${value}`).join('; ');
   }
@@ -70,6 +78,7 @@ export class CookieJar {
 
   #accepts(cookie: Cookie, url: URL, hasDomain: boolean): boolean {
     if (cookie.secure && !this.#isSecure(url)) return false;
+    if (cookie.sameSite?.toLowerCase() === 'none' && !cookie.secure) return false;
     if (cookie.name.startsWith('__Secure-')) return cookie.secure;
     if (cookie.name.startsWith('__Host-')) return cookie.secure && cookie.path === '/' && !hasDomain;
     return true;

@@ -28,6 +28,7 @@ const paths = {
   keys: '/keys',
   revocation: '/revoke',
   endSession: '/end-session',
+  userinfo: '/userinfo',
 } as const;
 
 /** Ways of answering that no honest server has. */
@@ -49,6 +50,11 @@ export const answers = {
     more();
   },
 };
+
+/** A form, or a JSON object of texts. */
+function readParameters({ headers }: IncomingMessage, text: string): URLSearchParams {
+  return new URLSearchParams(headers['content-type'] === 'application/json' ? (JSON.parse(text) as Record<string, string>) : text);
+}
 
 interface IssuedCode {
   nonce: string | undefined;
@@ -79,6 +85,8 @@ export class LyingServer {
   changeTokenAnswer: (answer: Json) => Json = (answer) => answer;
   /** Default: a JWT with these claims, signed with the honest key. */
   makeIdToken: (claims: Json) => Promise<string> | string = (claims) => this.sign(claims);
+  /** The same for the ID Token of a hybrid authorization response. */
+  makeFrontIdToken: (claims: Json) => Promise<string> | string = (claims) => this.sign(claims);
   keys: JWK[];
   issuer = '';
   readonly #privateKey: CryptoKey;
@@ -119,6 +127,7 @@ export class LyingServer {
       jwks_uri: this.issuer + paths.keys,
       revocation_endpoint: this.issuer + paths.revocation,
       end_session_endpoint: this.issuer + paths.endSession,
+      userinfo_endpoint: this.issuer + paths.userinfo,
       authorization_response_iss_parameter_supported: true,
     });
   }
@@ -144,7 +153,7 @@ export class LyingServer {
   async #handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const url = new URL(req.url ?? '/', this.issuer);
     const endpoint = (Object.keys(paths) as Endpoint[]).find((name) => paths[name] === url.pathname);
-    const body = new URLSearchParams((await readBody(req)).toString());
+    const body = readParameters(req, (await readBody(req)).toString());
     const request: RecordedRequest = { method: req.method ?? '', endpoint, url, headers: req.headers, body };
     this.requests.push(request);
     const answer = endpoint === undefined ? answers.text('', 404) : (this.answers[endpoint] ?? this.#honest[endpoint]);
@@ -157,7 +166,8 @@ export class LyingServer {
     keys: (res) => sendJson(res, 200, { keys: this.keys }),
     revocation: answers.text('', 200),
     endSession: answers.text('', 200),
-    authorize: (res, { url }) => {
+    userinfo: (res) => sendJson(res, 200, { sub: 'alice', name: 'Alice at UserInfo', email: 'alice@example.com' }),
+    authorize: async (res, { url }) => {
       const parameters = url.searchParams;
       const code = this.secret('code');
       this.#codes.set(code, {
@@ -167,7 +177,7 @@ export class LyingServer {
         scope: parameters.get('scope') ?? '',
       });
       const location = new URL(parameters.get('redirect_uri') ?? '');
-      location.search = new URLSearchParams({ code, state: parameters.get('state') ?? '', iss: this.issuer }).toString();
+      location.search = new URLSearchParams({ code, state: parameters.get('state') ?? '', iss: this.issuer, ...(await this.#inFront(parameters, code)) }).toString();
       res.writeHead(302, { location: location.href }).end();
     },
     token: async (res, { body }) => {
@@ -179,9 +189,22 @@ export class LyingServer {
     },
   };
 
-  async #tokenAnswer({ nonce, scope }: Partial<IssuedCode>): Promise<Json> {
+  /** A hybrid answer, which a form_post would bring: here in the query, as the provider gets it from its callers. */
+  async #inFront(parameters: URLSearchParams, code: string): Promise<{ id_token?: string }> {
+    if (parameters.get('response_type') !== 'code id_token' || parameters.get('response_mode') !== 'form_post') return {};
+    const halfHash = (text: string): string => createHash('sha256').update(text).digest().subarray(0, 16).toString('base64url');
+    const idToken = await this.makeFrontIdToken({ ...this.#claims(parameters.get('nonce') ?? undefined), c_hash: halfHash(code) });
+    for (const part of idToken.split('.')) if (part !== '') this.secrets.add(part);
+    return { id_token: idToken };
+  }
+
+  #claims(nonce: string | undefined): Json {
     const now = Math.floor(Date.now() / 1000);
-    const claims = { iss: this.issuer, aud: this.clientId, sub: 'alice', name: 'Alice', iat: now, exp: now + 300, auth_time: now, ...(nonce && { nonce }) };
+    return { iss: this.issuer, aud: this.clientId, sub: 'alice', name: 'Alice', iat: now, exp: now + 300, auth_time: now, ...(nonce && { nonce }) };
+  }
+
+  async #tokenAnswer({ nonce, scope }: Partial<IssuedCode>): Promise<Json> {
+    const claims = this.#claims(nonce);
     const idToken = scope?.split(' ').includes('openid') ? await this.makeIdToken(claims) : undefined;
     for (const part of idToken?.split('.') ?? []) if (part !== '') this.secrets.add(part);
     const answer = { access_token: this.secret('access-token'), token_type: 'Bearer', expires_in: 300, refresh_token: this.secret('refresh-token'), id_token: idToken };

@@ -15,8 +15,13 @@ codeFlow({ provider: { server, clientId: 'web' }, baseUrl, secret: ['first', 'se
 codeFlow({ provider, baseUrl, secret, routes: { login: false, logout: false }, session: { sameSite: 'strict' } });
 codeFlow({ provider, baseUrl, secret, apis: ['https://api.example.com/', { url: 'https://b.example.com/', resource: 'urn:b' }] });
 
-// @ts-expect-error -- the server is found by its issuer or described by hand, never both
-codeFlow({ provider: { ...provider, server }, baseUrl, secret });
+codeFlow({ provider: { ...provider, server: { token_endpoint: 'http://id.internal/token' } }, baseUrl, secret });
+codeFlow({ providers: { acme: provider, beta: { server, clientId: 'web' } }, baseUrl, secret, apis: [{ url: 'https://api.example.com/', provider: 'acme' }] });
+codeFlow({ providers: (name) => (name === 'acme' ? provider : undefined), baseUrl, secret });
+codeFlow({ providers: async (name) => ({ ...provider, clientId: name }), baseUrl, secret });
+
+// @ts-expect-error -- one provider, or several by name, never both
+codeFlow({ provider, providers: { acme: provider }, baseUrl, secret });
 
 // @ts-expect-error -- a provider needs one of both
 codeFlow({ provider: { clientId: 'web' }, baseUrl, secret });

@@ -6,6 +6,12 @@ import { ConfigurationError } from '../../lib/errors.js';
 import { resolveOptions } from '../../lib/options.js';
 import type { CodeFlowOptions, ResolvedOptions } from '../../lib/types.js';
 
+const missing = 'ERR_CODE_FLOW_OPTION_MISSING';
+const invalid = 'ERR_CODE_FLOW_OPTION_INVALID';
+const conflict = 'ERR_CODE_FLOW_OPTION_CONFLICT';
+const weak = 'ERR_CODE_FLOW_SECRET_WEAK';
+const http = 'ERR_CODE_FLOW_HTTP_REFUSED';
+const incompatible = 'ERR_CODE_FLOW_REDIS_INCOMPATIBLE';
 const secret = 'Zk3vW8-pQ1rT6yUe0sLx9mNc4bHg7jDa';
 const provider = { issuer: 'https://id.example.com', clientId: 'web', clientSecret: 'sentinel-client-secret' };
 const server = {
@@ -67,10 +73,24 @@ describe('what is left out', () => {
       clientSecret: 'sentinel-client-secret',
       clientAuthentication: undefined,
       scope: 'openid profile email',
+      signingKey: undefined,
+      basicCredentialsEncoding: 'percent',
       authorizationParams: {},
+      responseType: 'code',
+      responseMode: 'query',
+      tokenRequestFormat: 'form',
+      redirectUriInTokenRequest: true,
+      idToken: true,
+      userInfo: false,
+      identity: undefined,
+      revocation: 'refresh_token',
+      endSession: undefined,
+      callbackPath: undefined,
       clientMetadata: {},
       allowHttp: false,
     });
+    expect(resolved.providers).toEqual({ listed: new Map([['default', resolved.provider]]), find: undefined, several: false });
+    expect(resolved.callbackPaths).toEqual(['/callback']);
   });
 
   it.each([
@@ -122,8 +142,8 @@ describe('the result', () => {
     const parts = [
       options,
       options.provider,
-      options.provider.server,
-      options.provider.authorizationParams,
+      options.provider?.server,
+      options.provider?.authorizationParams,
       options.session,
       options.session.keep,
       options.routes,
@@ -141,7 +161,7 @@ describe('the result', () => {
     const options = resolve({ ...withProvider({ authorizationParams }), session: { keep } });
     authorizationParams.audience = 'second';
     keep.push('later');
-    expect(options.provider.authorizationParams).toEqual({ audience: 'first' });
+    expect(options.provider?.authorizationParams).toEqual({ audience: 'first' });
     expect(options.session.keep).toEqual(['cart']);
   });
 
@@ -211,7 +231,7 @@ describe('an unknown option is refused with the nearest name', () => {
     [{ session: { idleTimoutSeconds: 5 } }, 'unknown option `session.idleTimoutSeconds`; did you mean `session.idleTimeoutSeconds`?'],
     [{ routes: { calback: '/cb' } }, 'unknown option `routes.calback`; did you mean `routes.callback`?'],
     [{ apis: [{ url: 'https://api.example.com', resourse: 'x' }] }, 'unknown option `apis[0].resourse`; did you mean `apis[0].resource`?'],
-    [{ ['x'.repeat(10_000)]: 1 }, 'known are provider, baseUrl, secret, redis, apis, session, routes'],
+    [{ ['x'.repeat(10_000)]: 1 }, 'known are provider, providers, baseUrl, secret, redis, apis, session, routes'],
   ])('%j', (change, message) => {
     const error = refusal(change);
     expect(error.code).toBe('ERR_CODE_FLOW_OPTION_UNKNOWN');
@@ -224,19 +244,13 @@ describe('an unknown option is refused with the nearest name', () => {
 });
 
 describe('refuses', () => {
-  const missing = 'ERR_CODE_FLOW_OPTION_MISSING';
-  const invalid = 'ERR_CODE_FLOW_OPTION_INVALID';
-  const conflict = 'ERR_CODE_FLOW_OPTION_CONFLICT';
-  const weak = 'ERR_CODE_FLOW_SECRET_WEAK';
-  const http = 'ERR_CODE_FLOW_HTTP_REFUSED';
-  const incompatible = 'ERR_CODE_FLOW_REDIS_INCOMPATIBLE';
 
   it.each<[Change, string, string]>([
     // provider
     [{ provider: undefined }, missing, '`provider` is missing'],
     [{ provider: 'https://id.example.com' }, invalid, '`provider` must be an object; got "https://id.example.com"'],
     [withProvider({ issuer: undefined }), missing, '`provider.issuer` is missing'],
-    [withProvider({ server }), conflict, '`provider.server` cannot go with `provider.issuer`'],
+    [withProvider({ server: { ...server, issuer: 'https://other.example.com' } }), conflict, '`provider.server.issuer` is not `provider.issuer`'],
     [withProvider({ issuer: 'id.example.com' }), invalid, '`provider.issuer` must be the issuer URL'],
     [withProvider({ issuer: 'ftp://id.example.com' }), invalid, 'beginning with https://; got "ftp://id.example.com"'],
     [withProvider({ issuer: 'https://id.example.com?tenant=1' }), invalid, 'must not have a query'],
@@ -255,7 +269,7 @@ describe('refuses', () => {
     [withProvider({ clientId: 'web\n' }), invalid, 'trim it'],
     [withProvider({ clientSecret: '' }), invalid, '`provider.clientSecret` must be'],
     [withProvider({ clientSecret: 'sentinel-client-secret\n' }), invalid, '`provider.clientSecret` begins or ends with white space'],
-    [withProvider({ clientAuthentication: 'private_key_jwt' }), invalid, "'client_secret_basic' or 'client_secret_post' or 'none'"],
+    [withProvider({ clientAuthentication: 'basic' }), invalid, "`provider.clientAuthentication` must be 'client_secret_basic' or 'client_secret_post' or"],
     [withProvider({ clientAuthentication: 'none' }), conflict, '`provider.clientAuthentication`'],
     [withProvider({ clientSecret: undefined, clientAuthentication: 'client_secret_post' }), conflict, 'needs `provider.clientSecret`'],
     [withProvider({ scope: '' }), invalid, '`provider.scope` must be one string'],
@@ -422,5 +436,56 @@ describe('in production', () => {
     } finally {
       process.env['NODE_ENV'] = before;
     }
+  });
+});
+
+describe('several providers', () => {
+  const acme = { issuer: 'https://acme.example.com', clientId: 'web' };
+  const several = (providers: unknown, change: Change = {}): Change => ({ provider: undefined, providers, ...change });
+
+  it('are listed by name, the first is the default, and each may be answered at a path of its own', () => {
+    const { provider: first, providers, callbackPaths } = resolve(several({ acme, beta: { ...byHand, callbackPath: '/auth/beta/callback' } }));
+    expect([...providers.listed.values()].map(({ name }) => name)).toEqual(['acme', 'beta']);
+    expect(first).toBe(providers.listed.get('acme'));
+    expect(callbackPaths).toEqual(['/callback', '/callback/acme', '/auth/beta/callback']);
+    expect(Object.isFrozen(providers.listed.get('beta')?.authorizationParams)).toBe(true);
+  });
+
+  it('may be found by a function, which is asked for nothing at start-up', () => {
+    const find = () => {
+      throw new Error('not yet');
+    };
+    const options = resolve(several(find, { routes: { callback: '/cb' } }));
+    expect(options.providers).toEqual({ listed: new Map(), find, several: true });
+    expect([options.provider, options.callbackPaths]).toEqual([undefined, ['/cb', '/cb/*']]);
+  });
+
+  it.each<[Change, string, string]>([
+    [{ providers: { acme } }, conflict, '`providers` cannot go with `provider`'],
+    [several({}), missing, '`providers` is missing: it is empty'],
+    [several([acme]), invalid, '`providers` must be an object of providers by name, or a function'],
+    [several({ 'a/b': acme }), invalid, '`providers` must be the name of a provider: up to 64 letters'],
+    [several({ '..': acme }), invalid, '`providers` must be the name of a provider'],
+    [several({ acme: { ...acme, clientId: undefined } }), missing, '`providers.acme.clientId` is missing'],
+    [several({ a: { ...acme, callbackPath: '/cb' }, b: { ...acme, callbackPath: '/cb' } }), conflict, '`providers.b.callbackPath` is the same path as that of `providers.a`'],
+    [several({ a: acme, b: { ...acme, callbackPath: '/callback/a' } }), conflict, '`providers.b.callbackPath` is the same path'],
+    [withProvider({ callbackPath: '/logout' }), conflict, '`provider.callbackPath` is one of `routes`'],
+    [withProvider({ callbackPath: 'https://evil.example/' }), invalid, '`provider.callbackPath` must'],
+    [withProvider({ authorizationParams: { prompt: 'none' } }), conflict, "`provider.authorizationParams.prompt` must not be 'none' for every login"],
+    [several({ acme }, { apis: [{ url: 'https://api.example.com/', provider: 'acne' }] }), invalid, '`apis[0].provider` names no provider: "acne"; did you mean "acme"?'],
+    [{ apis: [{ url: 'https://api.example.com/', provider: 'acme' }] }, invalid, '`apis[0].provider` names no provider: "acme"; known are default'],
+    [
+      { ...withProvider({ responseMode: 'form_post' }), baseUrl: 'http://app.test' },
+      conflict,
+      "`provider.responseMode` is 'form_post', which needs an https `baseUrl`",
+    ],
+  ])('%#: refuses %j', (change, code, message) => {
+    const error = refusal(change);
+    expect(error.message).toContain(message);
+    expect(error.code).toBe(code);
+  });
+
+  it.each(['https://app.example.com', 'http://localhost:3000'])('form_post works at %s', (baseUrl) => {
+    expect(resolve({ ...withProvider({ responseMode: 'form_post' }), baseUrl }).provider?.responseMode).toBe('form_post');
   });
 });

@@ -8,8 +8,9 @@ import { appUrl, findApi, isLoopback, matchRoute, requestPath, returnPathOf, saf
 
 const fallback = 'https://app.example.com/start';
 const routes = { login: '/login', callback: '/callback', logout: '/logout' } as const;
-const site = { baseUrl: new URL('https://app.example.com'), basePath: '', routes };
-const shop = { baseUrl: new URL('https://app.example.com/shop'), basePath: '/shop', routes };
+const callbackPaths = ['/callback'];
+const site = { baseUrl: new URL('https://app.example.com'), basePath: '', routes, callbackPaths };
+const shop = { baseUrl: new URL('https://app.example.com/shop'), basePath: '/shop', routes, callbackPaths };
 
 /** Text of an attacker, as it reaches us after the query was decoded. */
 const evil = 'evil.example';
@@ -230,17 +231,17 @@ describe('matchRoute', () => {
     ['http://app.example.com/login', undefined, '', undefined],
     ['*', undefined, '', undefined],
   ])('%s (%s) in an app at "%s" is %s', (url, originalUrl, basePath, expected) => {
-    expect(matchRoute(request(url, originalUrl), basePath, routes)).toBe(expected);
+    expect(matchRoute(request(url, originalUrl), { basePath, routes, callbackPaths })).toBe(expected);
   });
 
   it('a route that is switched off is not ours', () => {
-    expect(matchRoute(request('/login'), '', { ...routes, login: false })).toBeUndefined();
-    expect(matchRoute(request('/false'), '', { ...routes, login: false })).toBeUndefined();
+    expect(matchRoute(request('/login'), { ...site, routes: { ...routes, login: false } })).toBeUndefined();
+    expect(matchRoute(request('/false'), { ...site, routes: { ...routes, login: false } })).toBeUndefined();
   });
 });
 
 describe('findApi', () => {
-  const api = (url: string) => ({ url: new URL(url), resource: undefined, scope: undefined });
+  const api = (url: string) => ({ url: new URL(url), resource: undefined, scope: undefined, provider: undefined });
   const apis = [api('https://api.example.com/v1/'), api('https://api.example.com/v1/admin/'), api('https://whole.example.com/'), api('http://localhost:4000/')];
   const found = (url: string) => findApi(new URL(url), apis)?.url.href;
 

@@ -52,6 +52,8 @@ export function providerConfiguration(settings: Settings, store: Store, signingK
     findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub, name: displayName(sub), email: `${sub}@example.test`, email_verified: true }) }),
     conformIdTokenClaims: false,
     pkce: { required: () => true },
+    responseTypes: ['code', 'code id_token'],
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
     rotateRefreshToken: () => settings.rotateRefreshToken,
     // Without prompt=consent oidc-provider drops offline_access (OpenID Connect Core §11): do not insist on it.
     issueRefreshToken: (_ctx, client) => settings.issueRefreshTokens && client.grantTypeAllowed('refresh_token'),

@@ -136,7 +136,7 @@ describe('step-up', () => {
     };
     const { agent, passedOn } = failing(stepUpRequired, setting);
     expect((await asPage(agent.get('/pay?x=1'))).text).toBe('to the server');
-    expect(startLogin.mock.calls).toEqual([[{ returnTo: 'https://app.example.com/pay?x=1', subject: 'alice', acrValues: ['gold'], maxAgeSeconds: 60 }]]);
+    expect(startLogin.mock.calls).toEqual([[{ returnTo: 'https://app.example.com/pay?x=1', subject: 'alice', provider: 'default', acrValues: ['gold'], maxAgeSeconds: 60 }]]);
     expect(passedOn).toEqual([]);
   });
 

@@ -11,7 +11,7 @@ import { setContext, type RequestContext } from '../../../lib/context.js';
 import { AccessDeniedError, AuthenticationRequiredError, ConfigurationError, ProviderError, StoreError } from '../../../lib/errors.js';
 import { requireAuth, type RequireAuthOptions } from '../../../lib/guards/require-auth.js';
 import type { Middleware, Next, Request, Response } from '../../../lib/types.js';
-import { contextWith, epochSeconds, exchange, loginOf } from './support.js';
+import { contextWith, epochSeconds, exchange, loginOf, optionsWith } from './support.js';
 
 /** What the three frameworks have in common. */
 type Server = RequestListener & { use(handler: Middleware | ((error: Error, req: Request, res: Response, next: Next) => void)): unknown };
@@ -105,14 +105,32 @@ describe('claims', () => {
   });
 });
 
+describe('provider', () => {
+  const providers = { acme: { issuer: 'https://acme.example.com', clientId: 'web' }, beta: { issuer: 'https://beta.example.com', clientId: 'web' } };
+  const options = optionsWith({ providers, provider: undefined } as never);
+  const at = (provider: string) => contextWith(loginOf({}, { provider }), { options });
+
+  it('a login of this one passes', () => passes({ provider: 'acme' }, at('acme')));
+
+  it.each([['of another one', at('beta')], ['that is none', contextWith({ kind: 'anonymous' }, { options })]])('a login %s is not enough, and the error says which is', async (_, context) => {
+    expect(await refuses({ provider: 'acme' }, 'ERR_CODE_FLOW_LOGIN_REQUIRED', context)).toMatchObject({ status: 401, provider: 'acme' });
+  });
+
+  it('a name that is not among the providers is a mistake of the app, and loud', async () => {
+    expect(await refuses({ provider: 'acne' }, 'ERR_CODE_FLOW_OPTION_INVALID', at('acme'))).toBeInstanceOf(ConfigurationError);
+    expect(() => requireAuth({ provider: '../acme' })).toThrow('`requireAuth.provider` must be the name of a provider');
+  });
+});
+
 describe('scope', () => {
-  const granted = (scope: string | undefined) => contextWith(loginOf(), { grantedScope: () => Promise.resolve(scope) });
+  const atLogin = loginOf({}, { scope: 'openid orders:read' });
+  const granted = (scope: string | undefined) => contextWith(atLogin, { grantedScope: () => Promise.resolve(scope) });
 
   it.each<[string | string[], string | undefined]>([
     ['orders:read', 'openid orders:read'],
     [['openid', 'orders:read'], 'orders:read openid email'],
     ['openid orders:read', 'orders:read openid'],
-    ['orders:read', undefined], // as requested (RFC 6749 §5.1)
+    ['orders:read', undefined], // unchanged since the login (RFC 6749 §6)
   ])('%j passes when "%s" was granted', (scope, given) => passes({ scope }, granted(given)));
 
   it.each<[string | string[], string | undefined]>([
@@ -121,7 +139,7 @@ describe('scope', () => {
     ['orders', 'orders:read'],
     ['Orders:read', 'orders:read'],
     ['openid', ''], // none: CVE-2022-31690
-    ['orders:write', undefined], // was not even requested
+    ['orders:write', undefined], // was not there at the login
   ])('%j is denied when "%s" was granted (THREATS D10)', async (scope, given) => {
     expect(await refuses({ scope }, 'ERR_CODE_FLOW_SCOPE_MISSING', granted(given))).toBeInstanceOf(AccessDeniedError);
   });

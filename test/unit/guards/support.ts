@@ -21,7 +21,7 @@ export const optionsWith = (change: Partial<CodeFlowOptions> = {}) =>
       baseUrl: 'https://app.example.com',
       secret: 'Zk3vW8-pQ1rT6yUe0sLx9mNc4bHg7jDa',
       ...change,
-    },
+    } as CodeFlowOptions,
     {},
   );
 

@@ -2,20 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../lib/clock.js';
 import { PROTOCOL_PARAMETERS } from '../../../lib/protocol-parameters.js';
 import { createProvider, type Provider } from '../../../lib/provider/provider.js';
+import { readProvider } from '../../../lib/options/provider.js';
 import type { ResolvedProvider } from '../../../lib/types.js';
 
-const base: ResolvedProvider = {
-  name: 'main',
-  issuer: new URL('https://id.example.com'),
-  server: undefined,
-  clientId: 'web',
-  clientSecret: 'sentinel-secret',
-  clientAuthentication: undefined,
-  scope: 'openid',
-  authorizationParams: {},
-  clientMetadata: {},
-  allowHttp: false,
-};
+const base = readProvider({ issuer: 'https://id.example.com', clientId: 'web', clientSecret: 'sentinel-secret', scope: 'openid' }, 'provider');
 
 const create = (changes: Partial<ResolvedProvider>): Provider =>
   createProvider({ ...base, ...changes }, { fetch: () => Promise.reject(new Error('Nothing may be sent.')), httpTimeoutSeconds: 5, clock: systemClock });
@@ -42,7 +32,7 @@ describe('options that can never work are refused before anything is sent', () =
     ['HS256 with a secret', { clientMetadata: { id_token_signed_response_alg: 'HS256' } }],
     ['ES256', { clientMetadata: { id_token_signed_response_alg: 'ES256' } }],
   ])('%s is fine', (_name, changes) => {
-    expect(create(changes).name).toBe('main');
+    expect(create(changes).name).toBe('default');
   });
 });
 

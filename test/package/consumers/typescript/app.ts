@@ -1,6 +1,9 @@
 import express from 'express';
 import type { RequestListener } from 'node:http';
-import { CodeFlowError, codeFlow, handleAuthErrors, requireAuth } from 'express-code-flow';
+import { CodeFlowError, codeFlow, handleAuthErrors, requireAuth, type ProviderOptions } from 'express-code-flow';
+import { aritmaId } from 'express-code-flow/providers';
+
+export const preset: ProviderOptions = { ...aritmaId({ tenant: 'acme', clientId: 'web' }), scope: 'openid' };
 
 interface Deployment {
   issuer: string;

@@ -1,0 +1,64 @@
+/** From the tokens of a code to a login: the grant first, then the session, then the end of the login that was there before. */
+import type { Clock } from '../clock.js';
+import type { Events } from '../events.js';
+import type { TokenManager } from '../grants/token-manager.js';
+import type { Providers, RegisteredProvider } from '../provider-registry.js';
+import { hashId, randomId } from '../seal.js';
+import type { LoginRecord } from '../session/login-record.js';
+import type { RequestSession } from '../session/session-middleware.js';
+import type { Claims, ResolvedOptions, TokenResponse } from '../types.js';
+import { endReplaced, revokeTokens } from './logout.js';
+
+export interface NewLoginSettings {
+  options: ResolvedOptions;
+  providers: Providers;
+  tokens: TokenManager;
+  clock: Clock;
+  events: Events;
+}
+
+/** Checks of this login alone; stored, they would only cost space. */
+const CLAIMS_LEFT_OUT = new Set(['nonce', 'at_hash', 'c_hash', 's_hash']);
+
+/** Rejects with StoreError; the tokens are taken back then. */
+export async function storeLogin(settings: NewLoginSettings, session: RequestSession, provider: RegisteredProvider, response: TokenResponse): Promise<void> {
+  const login = recordOf(settings, provider, response);
+  await store(settings, session, provider, login, response);
+  if (session.state.kind === 'authenticated') await endReplaced(settings, session.state.login, login);
+  settings.events.emit('login.succeeded', { provider: provider.name, grant: hashId(login.grantId) });
+}
+
+function recordOf({ options, clock }: NewLoginSettings, provider: RegisteredProvider, response: TokenResponse): LoginRecord {
+  const loginAt = Math.floor(clock.now() / 1000);
+  const claims: Partial<Claims> = response.claims ?? {};
+  const { sub: subject, sid } = claims;
+  const scope = response.scope ?? (provider.scope === '' ? undefined : provider.scope);
+  return {
+    provider: provider.name,
+    ...(subject === undefined ? {} : { subject }),
+    claims: Object.fromEntries(Object.entries(claims).filter(([name]) => !CLAIMS_LEFT_OUT.has(name))),
+    grantId: randomId(),
+    loginAt,
+    expiresAt: loginAt + options.session.absoluteTimeoutSeconds,
+    ...(scope === undefined ? {} : { scope }),
+    ...(typeof sid === 'string' ? { idpSessionId: sid } : {}),
+  };
+}
+
+/** A login that could not be stored is a failed login: its tokens are taken back (THREATS C5). */
+async function store(
+  { tokens, clock }: NewLoginSettings,
+  session: RequestSession,
+  provider: RegisteredProvider,
+  login: LoginRecord,
+  response: TokenResponse,
+): Promise<void> {
+  try {
+    await tokens.create({ ...login, provider, subject: login.subject, confirmedAt: clock.monotonic() }, response);
+    await session.startLogin(login);
+  } catch (error) {
+    // Best effort, both: the error that matters is the one above.
+    await Promise.allSettled([tokens.end(login.grantId), revokeTokens(provider, response)]);
+    throw error;
+  }
+}
