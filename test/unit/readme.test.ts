@@ -124,12 +124,14 @@ function membersOf(file: string, name: string): ts.Symbol[] {
   return checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(exported));
 }
 
-/** Objects that types.ts spells out by name are tables of their own; dictionaries, clients and functions are values. */
+const isOurs = (symbol: ts.Symbol): boolean =>
+  symbol.declarations?.every((declaration) => /\/lib\/(types|provider-options)\.ts$/.test(declaration.getSourceFile().fileName)) === true;
+
+/** Objects that our types spell out to the last name are tables of their own; dictionaries, clients, keys and functions are values. */
 function nestedOptions(type: ts.Type): ts.Symbol[] {
   const parts = type.isUnion() ? type.types : [type];
   const objects = parts.filter((part) => checker.getIndexInfosOfType(part).length === 0 && part.getCallSignatures().length === 0);
-  const named = objects.flatMap((part) => checker.getPropertiesOfType(part));
-  const ours = named.filter((symbol) => symbol.declarations?.every((declaration) => declaration.getSourceFile().fileName.endsWith('lib/types.ts')));
+  const ours = objects.map((part) => checker.getPropertiesOfType(part)).filter((members) => members.every(isOurs)).flat();
   return [...new Map(ours.map((symbol) => [symbol.name, symbol])).values()];
 }
 
@@ -147,16 +149,18 @@ function optionNames(symbols: readonly ts.Symbol[], prefix = ''): string[] {
 /** How a default is written, if it is one that can be compared. */
 function defaultOf(value: unknown): string[] {
   if (typeof value === 'number') return [value.toLocaleString('en-US')];
-  if (typeof value === 'string') return [`\`${value}\``];
+  if (typeof value === 'string' || typeof value === 'boolean') return [`\`${value}\``];
   return Array.isArray(value) && value.length > 0 ? [value.map((item) => `\`${item}\``).join(', ')] : [];
 }
 
 describe('the tables of the README', () => {
-  const optionRows = tableRows(readme, '| option | meaning | default |');
+  const optionRows = ['| option | meaning | default |', '| rarer option | meaning | default |'].flatMap((head) => tableRows(readme, head));
 
   it('name every option', () => {
     const names = optionNames(membersOf('lib/types.ts', 'CodeFlowOptions'));
-    expect(names).toEqual(expect.arrayContaining(['provider.issuer', 'session.keep', 'routes.login', 'apis[].resource', 'fetch']));
+    const some = ['provider.issuer', 'provider.server', 'provider.privateKey', 'provider.identity', 'providers', 'session.keep', 'routes.login', 'apis[].provider', 'fetch'];
+    expect(names).toEqual(expect.arrayContaining(some));
+    expect(membersOf('lib/types.ts', 'ProviderSettings').map(({ name }) => `provider.${name}`).filter((name) => !names.includes(name))).toEqual([]);
     expect(optionRows.flatMap(([option]) => codeSpans(option!)).sort()).toEqual(names.sort());
   });
 
