@@ -49,7 +49,6 @@ function openidChecks({ idToken }: ResolvedProvider, { state, nonce, codeVerifie
     expectedState: state,
     pkceCodeVerifier: codeVerifier,
     ...(idToken === true ? { expectedNonce: nonce, idTokenExpected: true } : {}),
-    // Only an ID Token tells when the user authenticated; without one the server's word has to do.
-    ...(maxAgeSeconds === undefined || idToken !== true ? {} : { maxAge: maxAgeSeconds }),
+    ...(maxAgeSeconds === undefined ? {} : { maxAge: maxAgeSeconds }),
   };
 }

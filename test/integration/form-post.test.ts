@@ -134,8 +134,10 @@ describe('an answer by form_post', () => {
 
   it('sent twice at once redeems the code once', async () => {
     const browser = newBrowser();
+    await browser.get(`${app.baseUrl}/private`); // both have a session to wait for
     const { action, fields } = await untilAnswer(browser, startUrl(app));
     const before = codesRedeemed();
+    await world.redis.client().client('PAUSE', 100); // so that both have found the login before one of them goes on
     const options = { from: world.authorizationServer.issuer, follow: false };
     const answers = await Promise.all([browser.post(action, fields, options), browser.post(action, fields, options)]);
     expect(answers.map(({ status }) => status).sort()).toEqual([303, 400]);

@@ -63,7 +63,7 @@ describe('a login of nobody knows whom', () => {
     expect((await browser.get(`${app.baseUrl}/named`)).status).toBe(403);
   });
 
-  it('can be asked for afresh; a strength that nobody vouches for is an error and no circle', async () => {
+  it('D8: cannot be asked for afresh or in a strength that nobody vouches for: an error, and no circle', async () => {
     const { browser } = await loggedIn(app);
     // oidc-provider takes these parameters with `openid` alone; others ignore them.
     world.authorizationServer.intercept = (req) => {
@@ -73,7 +73,7 @@ describe('a login of nobody knows whom', () => {
     const fresh = await browser.get(`${app.baseUrl}/login?max_age=1000&returnTo=/who`);
     const strong = await browser.get(`${app.baseUrl}/gold`);
     world.authorizationServer.intercept = undefined;
-    expect(fresh.status).toBe(200);
+    expect([fresh.status, fresh.text]).toEqual([400, expect.stringContaining('ERR_CODE_FLOW_ID_TOKEN_INVALID')]);
     expect([strong.status, strong.text]).toEqual([400, expect.stringContaining('ERR_CODE_FLOW_ACR_NOT_MET')]);
   });
 });

@@ -29,6 +29,7 @@ describe('reading cookies', () => {
 
 describe('writing cookies', () => {
   it('C11: HttpOnly always, Secure and SameSite as told, no Domain', () => {
+    expect(writeCookie('login', 'v', { ...flags, sameSite: 'none' })).toBe('login=v; Path=/; HttpOnly; Secure; SameSite=None');
     expect(writeCookie('__Host-session', 'v', flags)).toBe('__Host-session=v; Path=/; HttpOnly; Secure; SameSite=Lax');
     expect(writeCookie('session', 'v', { secure: false, sameSite: 'strict', path: '/app' }, 600)).toBe(
       'session=v; Path=/app; Max-Age=600; HttpOnly; SameSite=Strict',

@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Request } from '../../lib/types.js';
-import { appUrl, findApi, isLoopback, matchRoute, requestPath, returnPathOf, safeReturnTo } from '../../lib/urls.js';
+import { appUrl, callbackPathOf, findApi, isLoopback, matchRoute, requestPath, returnPathOf, safeReturnTo } from '../../lib/urls.js';
 
 const fallback = 'https://app.example.com/start';
 const routes = { login: '/login', callback: '/callback', logout: '/logout' } as const;
@@ -232,6 +232,30 @@ describe('matchRoute', () => {
     ['*', undefined, '', undefined],
   ])('%s (%s) in an app at "%s" is %s', (url, originalUrl, basePath, expected) => {
     expect(matchRoute(request(url, originalUrl), { basePath, routes, callbackPaths })).toBe(expected);
+  });
+
+  it.each<[string, string, string | undefined]>([
+    ['/callback', '', '/callback'],
+    ['/callback/acme?code=a', '', '/callback/acme'],
+    ['/shop/callback/acme', '/shop', '/callback/acme'],
+    ['/auth/beta/back', '', '/auth/beta/back'],
+    ['/callback/', '', undefined],
+    ['/callback/acme/more', '', undefined],
+    ['/callback/*/x', '', undefined],
+    ['/callbacks', '', undefined],
+    ['/auth/beta', '', undefined],
+  ])('an answer at %s in an app at "%s" arrived at %s', (url, basePath, expected) => {
+    const several = { basePath, routes, callbackPaths: ['/callback', '/callback/*', '/auth/beta/back'] };
+    expect(callbackPathOf(request(url), several)).toBe(expected);
+    expect(matchRoute(request(url), several)).toBe(expected === undefined ? undefined : 'callback');
+  });
+
+  it('B7: no way back leads to a callback of any provider', () => {
+    const several = { ...site, callbackPaths: ['/callback', '/callback/*', '/auth/beta/back'] };
+    for (const path of ['/callback/acme', '/callback/ACME/', '//callback//acme', '/callback/x/../acme', '/auth/beta/back?code=x', '/callback/%61cme']) {
+      expect(safeReturnTo(`https://app.example.com${path}`, several, fallback)).toBe(fallback);
+    }
+    expect(safeReturnTo('/callback/acme/more', several, fallback)).toBe('https://app.example.com/callback/acme/more');
   });
 
   it('a route that is switched off is not ours', () => {

@@ -107,7 +107,7 @@ describe('claims', () => {
 
 describe('provider', () => {
   const providers = { acme: { issuer: 'https://acme.example.com', clientId: 'web' }, beta: { issuer: 'https://beta.example.com', clientId: 'web' } };
-  const options = optionsWith({ providers, provider: undefined } as never);
+  const options = optionsWith({ providers, provider: undefined });
   const at = (provider: string) => contextWith(loginOf({}, { provider }), { options });
 
   it('a login of this one passes', () => passes({ provider: 'acme' }, at('acme')));
