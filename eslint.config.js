@@ -60,7 +60,7 @@ export default tseslint.config(
   { files: ['lib/session/**/*.ts'], rules: refuseAllBut('express-session', 'connect-redis') },
   { files: ['lib/redis-client.ts'], rules: refuseAllBut('ioredis') },
   {
-    files: ['test/**/*.ts', 'example-app/**/*.ts'],
+    files: ['test/**/*.ts', 'bench/**/*.ts', 'example-app/**/*.ts'],
     rules: {
       // supertest's and JSON.parse's bodies are `any`; tests look into them on purpose.
       '@typescript-eslint/no-unsafe-argument': 'off',

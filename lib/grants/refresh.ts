@@ -4,8 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.js';
-import { StoreError } from '../errors.js';
-import type { CodeFlowErrorCode } from '../errors.js';
+import { StoreError, type CodeFlowErrorCode } from '../errors.js';
 import type { CodeFlowEvents, Events } from '../events.js';
 import type { RefreshOutcome } from '../provider/provider.js';
 import { hashId } from '../seal.js';
@@ -162,11 +161,12 @@ class StoreRefresher implements Refresher {
   }
 
   /** The answer's refresh token counts although its ID Token could not be checked: to drop it would end the login (THREATS E17). */
-  async #keepUnverified(held: HeldLock, outcome: Extract<RefreshOutcome, { kind: 'unverified' }>): Promise<never> {
+  async #keepUnverified(held: HeldLock, outcome: Extract<RefreshOutcome, { kind: 'unverified' }>): Promise<Refreshed> {
     const { request, attempt, lock } = held;
     const wait = backOffMs(lock.failures, outcome.error.retryAfterSeconds);
     const tokens = withRefreshToken(lock.tokens, outcome.tokens.refreshToken);
-    await this.#commit(held, { tokens, newVersion: attempt.version + 1, leftMs: 'keep', backOffMs: wait, keepMs: request.keepMs });
+    const stored = await this.#commit(held, { tokens, newVersion: attempt.version + 1, leftMs: 'keep', backOffMs: wait, keepMs: request.keepMs });
+    if (!stored.redeemed) return stored; // A sibling was faster, and its answer could be checked.
     this.#tell('refresh.failed', request, attempt.version, outcome.error.code);
     throw tokenUnavailable(wait);
   }

@@ -12,7 +12,7 @@ import { createHeldTokens } from './held-tokens.js';
 import type { HeldToken, HeldTokens, Renewed } from './held-tokens.js';
 import { createRefresher } from './refresh.js';
 import type { Refresher } from './refresh.js';
-import { loginEnded, loginRequired, tokenUnavailable } from './refresh-outcomes.js';
+import { loginEnded, loginRequired } from './refresh-outcomes.js';
 import type { RefreshRequest } from './refresh-request.js';
 import { DEFAULT_RESOURCE, nextTokenSet } from './token-set.js';
 import type { AccessToken, GrantLogin, TokenSet } from './token-set.js';
@@ -50,8 +50,6 @@ interface TokenManagerSettings {
 
 /** A token known to this process is used without asking the store if the store vouched for the login this recently. */
 const VOUCHED_FOR_MS = 1000;
-/** How often a caller that was outrun by newer versions looks again before it gives up. */
-const MOST_ROUNDS = 3;
 
 /** After a background refresh was started, the next one waits at least this long. */
 const EARLY_PAUSE_MS = 1000;
@@ -93,13 +91,13 @@ class StoreTokenManager implements TokenManager {
     const refused = wish.refusedVersion ?? 0;
     let known = this.#vouchedFor(grant, resource) ?? (await this.#read(grant, resource));
     const deadline = this.#clock.monotonic() + this.#waitMs;
-    for (let round = 0; ; round += 1) {
+    // Newer versions may bring other resources' tokens, however many: the deadline alone ends the rounds.
+    for (;;) {
       if (known.version > refused && this.#isUsable(known)) {
         this.#refreshEarly(grant, wish, known);
         return { ...known.accessToken, version: known.version };
       }
       if (known.tokens.refreshToken === undefined) throw loginRequired();
-      if (round === MOST_ROUNDS) throw tokenUnavailable(0);
       const { newer, redeemed } = await this.#waitForRefresh(grant, wish, known, deadline);
       // Straight from the server: used once even if its life is shorter than the way here (THREATS D7).
       if (redeemed && newer.accessToken !== undefined) return { ...newer.accessToken, version: newer.version };

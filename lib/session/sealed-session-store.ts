@@ -90,9 +90,12 @@ export function checkConnectRedis(): void {
   if (written !== 'probe') throw incompatible();
 }
 
+const isData = (value: unknown): value is SessionContent['data'] => typeof value === 'object' && value !== null;
+
+/** Authentic: a release of ours wrote it. Its shape is checked all the same. */
 function parseContent(text: string): SessionContent | undefined {
-  const { login, data, expiresAt } = JSON.parse(text) as Partial<SessionContent>; // Authentic: we wrote it. Its shape is checked all the same.
-  if (typeof data !== 'object' || typeof expiresAt !== 'number') return undefined;
+  const { login, data, expiresAt } = (JSON.parse(text) ?? {}) as Partial<Record<keyof SessionContent, unknown>>;
+  if (!isData(data) || typeof expiresAt !== 'number') return undefined;
   if (login === undefined) return { data, expiresAt };
   return isLoginRecord(login) ? { login, data, expiresAt } : undefined;
 }

@@ -8,7 +8,7 @@ const app = await startApp(framework, configuration);
 
 const events: readonly (keyof CodeFlowEvents)[] = [
   'login.succeeded', 'login.failed', 'logout.completed', 'logout.revocation_failed', 'refresh.started', 'refresh.committed', 'refresh.stale', 'refresh.gone',
-  'refresh.refused', 'refresh.failed', 'refresh.takeover', 'refresh.healed', 'refresh.subject_mismatch', 'store.failed', 'configuration.problem',
+  'refresh.refused', 'refresh.failed', 'refresh.takeover', 'refresh.healed', 'refresh.subject_mismatch', 'store.ready', 'store.failed', 'configuration.problem',
 ];
 for (const event of events) app.auth.on(event, (detail) => tell({ event, detail }));
 

@@ -45,19 +45,27 @@ export interface TestApp {
   readonly auth: CodeFlow;
   /** What nobody handled: the errors that came through to the app. */
   readonly errors: readonly unknown[];
+  /** The start-up round trip to Redis is done: from here on every command is a request's. With the memory store at once. */
+  readonly storeReady: Promise<void>;
+  /** At once; requests under way are cut. */
   close(): Promise<void>;
+  /** As in a rolling deploy: takes no new connection, answers the requests under way, then closes. */
+  drain(): Promise<void>;
 }
 
 export const testSecret = 'a secret for tests only: 4yVqD0sZ8nKcJm2T';
 
 export async function startApp(framework: Framework, app: AppOptions = {}): Promise<TestApp> {
   const errors: unknown[] = [];
+  let storeIsReady = (): void => undefined;
+  const storeReady = new Promise<void>((resolve) => (storeIsReady = resolve));
   let auth: CodeFlow | undefined;
   let baseUrl = '';
   const listening = await listen(async (port) => {
     baseUrl = app.baseUrl ?? `http://127.0.0.1:${port}`;
     await app.authorizationServer?.registerApp(baseUrl);
-    auth = codeFlow(completeOptions(baseUrl, app));
+    auth = codeFlow(completeOptions(baseUrl, app)).on('store.ready', storeIsReady);
+    if (app.options?.redis === undefined) storeIsReady();
     const routes = [...(app.routes ?? []), ...standardRoutes(apiUrlOf(app))];
     return builders[framework](auth, routes, (error) => errors.push(error));
   });
@@ -68,8 +76,16 @@ export async function startApp(framework: Framework, app: AppOptions = {}): Prom
     port,
     auth: auth!,
     errors,
+    storeReady,
     async close() {
       await listening.close();
+      await auth?.close();
+    },
+    async drain() {
+      await new Promise((resolve) => {
+        listening.server.close(resolve);
+        listening.server.closeIdleConnections();
+      });
       await auth?.close();
     },
   };

@@ -78,7 +78,11 @@ export class RedisServer {
     this.#shell = undefined;
     if (shell.exitCode !== null || shell.signalCode !== null) return;
     const exited = once(shell, 'exit');
-    process.kill(this.pid, signal);
+    const pid = this.pid;
+    this.pid = 0;
+    // It did not come far enough to tell: its watchdog ends it. (To signal 0 is to signal ourselves.)
+    if (pid === 0) shell.stdin?.end();
+    else process.kill(pid, signal);
     await exited;
   }
 
@@ -132,15 +136,15 @@ export class RedisServer {
   }
 }
 
-/** Resolves once the server takes connections. */
-async function spawnRedis(serverArguments: readonly string[]): Promise<ChildProcess> {
+/** Resolves once the server takes connections, or has said what it says when it is ready. */
+export async function spawnRedis(serverArguments: readonly string[], ready = 'eady to accept connections'): Promise<ChildProcess> {
   const shell = spawn('/bin/sh', ['-c', watchdog, 'redis', ...serverArguments], { stdio: ['pipe', 'pipe', 'pipe'] });
   const said: string[] = [];
   shell.once('exit', () => shell.stdin.end());
   return new Promise<ChildProcess>((resolve, reject) => {
     const listen = (line: string): void => {
       said.push(line);
-      if (line.includes('eady to accept connections')) resolve(shell);
+      if (line.includes(ready)) resolve(shell);
     };
     createInterface({ input: shell.stdout }).on('line', listen);
     createInterface({ input: shell.stderr }).on('line', listen);
@@ -150,7 +154,7 @@ async function spawnRedis(serverArguments: readonly string[]): Promise<ChildProc
   });
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;

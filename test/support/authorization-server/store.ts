@@ -9,6 +9,8 @@ interface Entry {
 
 /** Entries are found by model and id; expiry is oidc-provider's own business, which checks `exp` itself. */
 export class Store {
+  /** A used refresh token stays good for this long, as servers with an overlap window have it. */
+  refreshTokenOverlapSeconds = 0;
   readonly #entries = new Map<string, Entry>();
 
   readonly adapter = (model: string): Adapter => {
@@ -16,7 +18,7 @@ export class Store {
     const find = (matches: (entry: Entry) => boolean): AdapterPayload | undefined => this.#all((entry) => entry.model === model && matches(entry))[0]?.payload;
     return {
       upsert: async (id, payload) => void this.#entries.set(key(id), { model, id, payload }),
-      find: async (id) => this.#entries.get(key(id))?.payload,
+      find: async (id) => this.#withOverlap(model, this.#entries.get(key(id))?.payload),
       findByUid: async (uid) => find(({ payload }) => payload.uid === uid),
       findByUserCode: async (userCode) => find(({ payload }) => payload.userCode === userCode),
       consume: async (id) => void (this.#entries.get(key(id))!.payload.consumed = Math.floor(Date.now() / 1000)),
@@ -35,6 +37,13 @@ export class Store {
   liveRefreshTokens(): number {
     const grants = new Set(this.#all(({ model }) => model === 'Grant').map(({ id }) => id));
     return this.#all(({ model, payload }) => model === 'RefreshToken' && payload.consumed === undefined && grants.has(payload.grantId ?? '')).length;
+  }
+
+  #withOverlap(model: string, payload: AdapterPayload | undefined): AdapterPayload | undefined {
+    if (model !== 'RefreshToken' || typeof payload?.consumed !== 'number') return payload;
+    if (payload.consumed + this.refreshTokenOverlapSeconds <= Date.now() / 1000) return payload;
+    const { consumed: _, ...unused } = payload;
+    return unused;
   }
 
   #all(matches: (entry: Entry) => boolean): Entry[] {

@@ -1,0 +1,141 @@
+/** A real primary with replicas, watched by real sentinels, all on free loopback ports. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { freePort, spawnRedis, startRedis, type RedisServer } from './redis-server.js';
+
+export interface SentinelOptions {
+  replicas?: number;
+  sentinels?: number;
+  /** How long the primary may be silent before a sentinel calls it down. */
+  downAfterMs?: number;
+}
+
+/** The name under which sentinels know the primary. */
+export const primaryName = 'sessions';
+
+export async function startSentinel({ replicas = 2, sentinels = 3, downAfterMs = 500 }: SentinelOptions = {}): Promise<SentinelWorld> {
+  const directory = await mkdtemp(join(tmpdir(), 'sentinel-test-'));
+  const quick = ['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1'];
+  const primary = await startRedis({ arguments: quick });
+  const others = await Promise.all(
+    Array.from({ length: replicas }, () => startRedis({ arguments: [...quick, '--replicaof', `127.0.0.1 ${primary.port}`] })),
+  );
+  const world = new SentinelWorld(directory, [primary, ...others]);
+  try {
+    await world.replicated();
+    for (let index = 0; index < sentinels; index += 1) await world.addSentinel(Math.floor(sentinels / 2) + 1, downAfterMs);
+    await world.watched(sentinels);
+  } catch (error) {
+    await world.stop();
+    throw error;
+  }
+  return world;
+}
+
+export class SentinelWorld {
+  /** The primary of the start first. */
+  readonly servers: readonly RedisServer[];
+  readonly #directory: string;
+  readonly #sentinels: { shell: ChildProcess; admin: Redis; port: number }[] = [];
+
+  constructor(directory: string, servers: readonly RedisServer[]) {
+    this.#directory = directory;
+    this.servers = servers;
+  }
+
+  /** For `new Redis({ sentinels, name })`. */
+  get sentinels(): { host: string; port: number }[] {
+    return this.#sentinels.map(({ port }) => ({ host: '127.0.0.1', port }));
+  }
+
+  async addSentinel(quorum: number, downAfterMs: number): Promise<void> {
+    const port = await freePort();
+    const file = join(this.#directory, `${port}.conf`);
+    const lines = [
+      `port ${port}`,
+      'bind 127.0.0.1',
+      `dir ${this.#directory}`,
+      `sentinel monitor ${primaryName} 127.0.0.1 ${this.servers[0]!.port} ${quorum}`,
+      `sentinel down-after-milliseconds ${primaryName} ${downAfterMs}`,
+      `sentinel failover-timeout ${primaryName} 1000`,
+    ];
+    await writeFile(file, lines.join('\n'));
+    const shell = await spawnRedis([file, '--sentinel'], 'Sentinel ID is');
+    const admin = new Redis({ host: '127.0.0.1', port, retryStrategy: () => 50 });
+    admin.on('error', () => undefined);
+    this.#sentinels.push({ shell, admin, port });
+  }
+
+  /** The primary, as the first sentinel says. */
+  async primary(): Promise<RedisServer> {
+    const [, port] = (await this.#sentinels[0]!.admin.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', primaryName)) as [string, string];
+    return this.servers.find((server) => server.port === Number(port))!;
+  }
+
+  /** What the primary says of itself and its replicas, `INFO replication`. */
+  async replication(server: RedisServer): Promise<string> {
+    return this.#ask(server, (admin) => admin.info('replication'));
+  }
+
+  /** Resolves when the replicas have all that the primary has. */
+  async replicated(): Promise<void> {
+    await eventually('replication', async () => {
+      const info = await this.replication(this.#sentinels.length === 0 ? this.servers[0]! : await this.primary());
+      const offset = /master_repl_offset:(\d+)/.exec(info)?.[1];
+      return [...info.matchAll(/state=online,offset=(\d+)/g)].filter(([, seen]) => seen === offset).length === this.servers.length - 1;
+    });
+  }
+
+  /** Resolves when the sentinels know each other and all replicas. */
+  async watched(count: number): Promise<void> {
+    await eventually('watching', async () => {
+      const states = await Promise.all(
+        this.#sentinels.map(async ({ admin }) => {
+          const fields = (await admin.call('SENTINEL', 'MASTER', primaryName)) as string[];
+          const field = (name: string): number => Number(fields[fields.indexOf(name) + 1]);
+          return field('num-slaves') === this.servers.length - 1 && field('num-other-sentinels') === count - 1;
+        }),
+      );
+      return states.every(Boolean);
+    });
+  }
+
+  /** What an operator does: the primary hands over, though nothing is wrong with it. */
+  async failOver(): Promise<void> {
+    await this.#sentinels[0]!.admin.call('SENTINEL', 'FAILOVER', primaryName);
+  }
+
+  async stop(): Promise<void> {
+    for (const { admin, shell } of this.#sentinels) {
+      admin.disconnect();
+      const exited = once(shell, 'exit');
+      shell.stdin?.end(); // its watchdog ends it
+      await exited;
+    }
+    await Promise.all(this.servers.map((server) => server.stop()));
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async #ask<T>(server: RedisServer, question: (admin: Redis) => Promise<T>): Promise<T> {
+    const admin = new Redis({ host: '127.0.0.1', port: server.port, lazyConnect: true, maxRetriesPerRequest: 0 });
+    try {
+      await admin.connect();
+      return await question(admin);
+    } finally {
+      admin.disconnect();
+    }
+  }
+}
+
+async function eventually(what: string, fact: () => Promise<boolean>): Promise<void> {
+  const giveUpAt = performance.now() + 20_000;
+  while (!(await fact())) {
+    if (performance.now() > giveUpAt) throw new Error(`${what} did not come about`);
+    await setTimeout(20);
+  }
+}

@@ -1,0 +1,248 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { createSealer, hashId, randomId, type Sealer } from '../../../lib/seal.js';
+import { checkConnectRedis, createSealedSessionStore, type SealedSessionStore, type SessionContent } from '../../../lib/session/sealed-session-store.js';
+import { memorySessionKeys, type SessionKeys } from '../../../lib/session/session-keys.js';
+import { HandClock, loginRecord } from './support.js';
+
+const secret = 'a secret for tests only: 4yVqD0sZ8nKcJm2T';
+const idleSeconds = 100;
+
+let clock: HandClock;
+let keys: SessionKeys;
+/** What was asked of the keys, in order. */
+let asked: unknown[][];
+let store: SealedSessionStore;
+const sealer = createSealer([secret]);
+const keyOf = (id: string): string => `ecf:s:${hashId(id)}`;
+const valueOf = (id: string): Promise<string | undefined> => keys.getAndRenew(keyOf(id), 1000);
+
+function watched(inner: SessionKeys): SessionKeys {
+  return {
+    ...inner,
+    getAndRenew: (...args) => (asked.push(['get', ...args]), inner.getAndRenew(...args)),
+    set: (key, value, ...rest) => (asked.push(['set', key, ...rest]), inner.set(key, value, ...rest)),
+    delete: (key) => (asked.push(['delete', key]), inner.delete(key)),
+  };
+}
+
+const create = (using: Sealer = sealer): SealedSessionStore => createSealedSessionStore(watched(keys), using, clock, idleSeconds);
+const content = (changes: Partial<SessionContent> = {}): SessionContent => ({ login: loginRecord(), data: { cookie: {}, counter: 1 }, expiresAt: clock.seconds + 1000, ...changes });
+
+beforeEach(() => {
+  clock = new HandClock();
+  keys = memorySessionKeys();
+  asked = [];
+  store = create();
+});
+
+describe('a session at rest', () => {
+  it('comes back as it was stored, with and without a login', async () => {
+    const { login: _, ...anonymous } = content();
+    for (const stored of [content(), anonymous]) {
+      const id = randomId();
+      await store.create(id, stored);
+      expect(await store.read(id)).toEqual(stored);
+    }
+  });
+
+  it('C20: shows neither its id nor anything of itself', async () => {
+    const id = 'sentinel-session-id';
+    await store.create(id, content({ login: loginRecord({ subject: 'sentinel-subject', grantId: 'sentinel-grant' }), data: { sentinel: 'sentinel-data' } }));
+    const value = (await valueOf(id))!;
+    const opened = Buffer.from(value.split('.')[2]!, 'base64url').toString('latin1');
+    expect(JSON.stringify(asked) + value + opened).not.toContain('sentinel');
+  });
+
+  it('C20: opens under its own id and with its own secret alone', async () => {
+    const [alice, bob] = [randomId(), randomId()];
+    await store.create(alice, content());
+    await store.create(bob, content({ login: loginRecord({ subject: 'bob' }) }));
+    await keys.set(keyOf(alice), (await valueOf(bob))!, 100, 'XX'); // swapped by whoever can write to Redis
+    expect(await store.read(alice)).toBeUndefined();
+    expect((await store.read(bob))?.login?.subject).toBe('bob');
+  });
+
+  it('costs one step to read, which renews its idle time, and one to write', async () => {
+    const id = randomId();
+    await store.create(id, content());
+    await store.read(id);
+    await store.update(id, content());
+    await store.destroy(id);
+    const key = keyOf(id);
+    expect(asked).toEqual([['set', key, idleSeconds, 'NX'], ['get', key, idleSeconds], ['set', key, idleSeconds, 'XX'], ['delete', key]]);
+  });
+});
+
+describe('C7: a destroyed session stays destroyed', () => {
+  it('however late it is saved', async () => {
+    const id = randomId();
+    await store.create(id, content());
+    await store.destroy(id);
+    await store.update(id, content({ data: { late: true } }));
+    expect([await store.read(id), await valueOf(id)]).toEqual([undefined, undefined]);
+  });
+
+  it('also for whoever knows only the hash of its id', async () => {
+    const id = randomId();
+    await store.create(id, content());
+    await store.destroyHashed(hashId(id));
+    expect(await store.read(id)).toBeUndefined();
+  });
+
+  it('and a new one takes no other\'s place', async () => {
+    const id = randomId();
+    await store.create(id, content({ data: { first: true } }));
+    await store.create(id, content({ data: { second: true } }));
+    expect((await store.read(id))?.data).toEqual({ first: true });
+  });
+});
+
+describe('C17: a session ends', () => {
+  it('at its absolute time, though it is used all the while', async () => {
+    const id = randomId();
+    await store.create(id, content({ expiresAt: clock.seconds + 600 }));
+    for (let minute = 0; minute < 9; minute += 1) {
+      clock.forward(60);
+      expect(await store.read(id)).toBeDefined();
+    }
+    clock.forward(59);
+    expect(await store.read(id)).toBeDefined();
+    clock.forward(1);
+    expect(await store.read(id)).toBeUndefined();
+    expect(await valueOf(id)).toBeUndefined();
+  });
+
+  it('and is not kept longer than that when it is written', async () => {
+    const id = randomId();
+    await store.create(id, content({ expiresAt: clock.seconds + 30 }));
+    clock.forward(20);
+    await store.update(id, content({ expiresAt: clock.seconds + 10 }));
+    clock.forward(9.5);
+    await store.update(id, content({ expiresAt: clock.seconds + 0.5 }));
+    expect(asked.map(([, , seconds]) => seconds)).toEqual([30, 10, 1]);
+  });
+
+  describe('in memory', () => {
+    // lru-cache holds on to the one `performance` that it found at its start.
+    beforeEach(() => {
+      jest.useFakeTimers({ doNotFake: ['performance'] });
+      jest.spyOn(performance, 'now').mockImplementation(() => Date.now());
+    });
+    afterEach(() => {
+      jest.restoreAllMocks();
+      jest.useRealTimers();
+    });
+
+    it('when nobody has used it for the idle time', async () => {
+      const inMemory = createSealedSessionStore(memorySessionKeys(), sealer, clock, idleSeconds);
+      const id = randomId();
+      await inMemory.create(id, content());
+      for (let use = 0; use < 5; use += 1) {
+        jest.advanceTimersByTime((idleSeconds - 1) * 1000);
+        expect(await inMemory.read(id)).toBeDefined();
+      }
+      jest.advanceTimersByTime((idleSeconds + 1) * 1000);
+      expect(await inMemory.read(id)).toBeUndefined();
+      await inMemory.update(id, content());
+      expect(await inMemory.read(id)).toBeUndefined();
+    });
+  });
+});
+
+describe('C16: a record that cannot be read is no session', () => {
+  const foreign = (text: string, using = sealer) => (id: string) => keys.set(keyOf(id), using.seal('session', id, text), 100, 'NX');
+  const raw = (value: string) => (id: string) => keys.set(keyOf(id), value, 100, 'NX');
+  const valid = JSON.stringify({ login: loginRecord(), data: {}, expiresAt: 4_000_000_000 });
+
+  it.each([
+    ['garbage', raw('garbage')],
+    ['what express-session stores by itself', raw('{"cookie":{},"login":{"subject":"admin"}}')],
+    ['a damaged seal', async (id: string) => raw(sealer.seal('session', id, valid).slice(0, -5))(id)],
+    ['a value of another purpose', async (id: string) => raw(sealer.seal('grant', id, valid))(id)],
+    ['a login of the wrong shape', foreign(valid.replace('"alice"', '7'))],
+    ['a login that is only true', foreign('{"login":true,"data":{},"expiresAt":4000000000}')],
+    ['no data', foreign('{"expiresAt":4000000000}')],
+    ['no end', foreign('{"data":{}}')],
+    ['an end that is text', foreign('{"data":{},"expiresAt":"4000000000"}')],
+    ['a number', foreign('7')],
+    ['an array', foreign('[]')],
+    ['null', foreign('null')],
+    ['null as data', foreign('{"data":null,"expiresAt":4000000000}')],
+  ])('and is removed: %s', async (_name, plant) => {
+    const id = randomId();
+    await plant(id);
+    expect(await store.read(id)).toBeUndefined();
+    expect(await valueOf(id)).toBeUndefined();
+    expect(asked.filter(([action]) => action === 'delete')).toHaveLength(1);
+  });
+
+  it.each([
+    ['a later release\'s', (sealed: string) => sealed.replace(/^1\./, '99.')],
+    ['of a secret that this process does not have yet', (_sealed: string, id: string) => createSealer(['another secret for tests only: 9pWzR3xL6vHbTq1F']).seal('session', id, valid)],
+  ])('and is left alone: %s', async (_name, change) => {
+    const id = randomId();
+    const value = change(sealer.seal('session', id, valid), id);
+    await raw(value)(id);
+    expect(await store.read(id)).toBeUndefined();
+    expect(await valueOf(id)).toBe(value);
+    expect(asked.filter(([action]) => action === 'delete')).toEqual([]);
+  });
+
+  it('FAULTS 54: a rotated secret opens what the old one sealed, and seals anew what is written', async () => {
+    const id = randomId();
+    await store.create(id, content());
+    const next = 'another secret for tests only: 9pWzR3xL6vHbTq1F';
+    const [rotated, after] = [create(createSealer([next, secret])), create(createSealer([next]))];
+    expect(await rotated.read(id)).toEqual(content());
+    expect(await after.read(id)).toBeUndefined();
+    await rotated.update(id, content({ data: { counter: 2 } }));
+    expect((await after.read(id))?.data).toEqual({ counter: 2 });
+  });
+});
+
+describe('a failing store', () => {
+  it('is told to the caller, at every step', async () => {
+    const broken = createSealedSessionStore(
+      { ...keys, getAndRenew: () => Promise.reject(new Error('down')), set: () => Promise.reject(new Error('down')), delete: () => Promise.reject(new Error('down')) },
+      sealer,
+      clock,
+      idleSeconds,
+    );
+    await expect(broken.read('id')).rejects.toThrow('down');
+    await expect(broken.create('id', content())).rejects.toThrow('down');
+    await expect(broken.update('id', content())).rejects.toThrow('down');
+    await expect(broken.destroy('id')).rejects.toThrow('down');
+  });
+});
+
+describe('J4: the installed connect-redis', () => {
+  it('speaks as ioredis does', () => {
+    expect(() => checkConnectRedis()).not.toThrow();
+  });
+
+  const dialects: [string, (client: NodeRedis, key: string, value: string) => Promise<unknown>][] = [
+    ['connect-redis 9 and node-redis 5', (client, key, value) => client.set(key, value, { expiration: { type: 'EX', value: 1 } })],
+    ['node-redis 4', (client, key, value) => client.set(key, value, { EX: 1 })],
+    ['nobody', () => Promise.resolve()],
+  ];
+  it.each(dialects)('is refused at start-up when it speaks as %s', async (_name, write) => {
+    jest.resetModules();
+    jest.unstable_mockModule('connect-redis', () => ({
+      RedisStore: class {
+        readonly #client: NodeRedis;
+        constructor({ client }: { client: NodeRedis }) {
+          this.#client = client;
+        }
+        async set(id: string): Promise<void> {
+          await write(this.#client, `prefix:${id}`, 'probe');
+        }
+      },
+    }));
+    const { checkConnectRedis: check } = await import('../../../lib/session/sealed-session-store.js');
+    expect(check).toThrow(expect.objectContaining({ name: 'ConfigurationError', code: 'ERR_CODE_FLOW_REDIS_INCOMPATIBLE'}));
+  });
+});
+
+interface NodeRedis {
+  set(key: string, value: string, options: object): Promise<unknown>;
+}
