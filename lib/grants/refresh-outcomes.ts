@@ -1,6 +1,8 @@
 /** What a caller is told when there is no token, and how long the next attempt has to wait. */
 import { backOffMilliseconds } from '../back-off.js';
 import { AuthenticationRequiredError, ProviderError } from '../errors.js';
+import type { Failure } from './grant-store.js';
+import { DEFAULT_RESOURCE } from './token-set.js';
 
 /** Growing with failures in a row; never earlier than the server asked for. */
 export function backOffMs(failures: number, retryAfterSeconds: number | undefined): number {
@@ -27,4 +29,10 @@ export function tokenUnavailable(leftMs: number): ProviderError {
   return new ProviderError('ERR_CODE_FLOW_TOKEN_UNAVAILABLE', 503, 'the access token has expired and cannot be renewed right now', {
     retryAfterSeconds,
   });
+}
+
+/** A doubtful refusal may be about the resource that was asked for: only without one does it count against the login. */
+export function refusalOf(certain: boolean, resource: string): Failure {
+  if (certain) return 'refused';
+  return resource === DEFAULT_RESOURCE ? 'doubtful' : 'failed';
 }

@@ -10,7 +10,7 @@ import type { RefreshOutcome } from '../provider/provider.js';
 import { hashId } from '../seal.js';
 import type { TokenResponse } from '../types.js';
 import type { AcquireAnswer, Attempt, Commit, Failure, GrantStore, VersionedTokens } from './grant-store.js';
-import { backOffMs, loginEnded, loginRequired, tokenUnavailable } from './refresh-outcomes.js';
+import { backOffMs, loginEnded, loginRequired, refusalOf, tokenUnavailable } from './refresh-outcomes.js';
 import { aged, attemptOf, namesAnother, versioned } from './refresh-request.js';
 import type { Refreshed, RefreshRequest } from './refresh-request.js';
 import { DEFAULT_RESOURCE, nextTokenSet, withRefreshToken } from './token-set.js';
@@ -138,7 +138,7 @@ class StoreRefresher implements Refresher {
       case 'foreign':
         return this.#endForeign(held, outcome.refreshToken);
       case 'refused':
-        return this.#giveUp(held, outcome.certain ? 'refused' : 'doubtful', undefined, 'ERR_CODE_FLOW_LOGIN_ENDED');
+        return this.#giveUp(held, refusalOf(outcome.certain, request.resource), undefined, 'ERR_CODE_FLOW_LOGIN_ENDED');
       case 'failed':
         return this.#giveUp(held, 'failed', outcome.error.retryAfterSeconds, outcome.error.code);
     }

@@ -144,7 +144,7 @@ describe("E15: two processes whose clocks are ten minutes off, one each way", ()
     connections.push(connection);
     const options = resolveOptions({ provider: world.authorizationServer.provider, baseUrl: 'http://127.0.0.1:9', secret: testSecret });
     const timeouts = { httpTimeoutSeconds: 1, redisTimeoutSeconds: 0.5, idleTimeoutSeconds: 3600 };
-    const provider = createProvider(options.provider, { fetch, httpTimeoutSeconds: 1, clock });
+    const provider = createProvider(options.provider!, { fetch, httpTimeoutSeconds: 1, clock });
     const tokens = createTokenManager({ store: createRedisGrantStore(connection, createSealer([testSecret])), clock, events, ...timeouts });
     const loginAt = Math.floor(systemClock.now() / 1000);
     return {

@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { Socket, type AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/clock.js';
+import { resolveOptions } from '../../lib/options.js';
+import { createProviders } from '../../lib/provider-registry.js';
 import { handleAuthErrors } from '../../lib/index.js';
 import { createSealer } from '../../lib/seal.js';
 import { createLoginTransactions } from '../../lib/session/login-transaction.js';
@@ -127,7 +129,7 @@ describe.each(frameworks)('on %s', (framework) => {
   });
 
   describe('A12: a login works once, and for ten minutes', () => {
-    const begin = (startedSecondsAgo: number, browser: Browser): URL => {
+    const begin = async (startedSecondsAgo: number, browser: Browser): Promise<URL> => {
       const flags = { secure: false, sameSite: 'lax', path: '/' } as const;
       const transactions = createLoginTransactions(createSealer([testSecret]), systemClock, 'session', flags);
       const req = new IncomingMessage(new Socket());
@@ -135,7 +137,9 @@ describe.each(frameworks)('on %s', (framework) => {
       const startedAt = Math.floor(Date.now() / 1000) - startedSecondsAgo;
       const redirectUri = `${app.baseUrl}/callback`;
       const state = `state-${framework}-${startedSecondsAgo}`;
-      transactions.begin(req, res, { state, nonce: 'n', codeVerifier: 'v'.repeat(43), provider: 'default', redirectUri, returnTo: `${app.baseUrl}/`, startedAt });
+      const options = resolveOptions({ provider: world.authorizationServer.provider, baseUrl: app.baseUrl, secret: testSecret });
+      const { registration } = await createProviders(options, { fetch, httpTimeoutSeconds: 5, clock: systemClock }).get(undefined);
+      transactions.begin(req, res, { state, nonce: 'n', codeVerifier: 'v'.repeat(43), provider: 'default', registration, redirectUri, returnTo: `${app.baseUrl}/`, startedAt });
       browser.cookies.receive(String(res.getHeader('Set-Cookie')), new URL(app.baseUrl));
       return new URL(`${redirectUri}?${new URLSearchParams({ code: 'c', state, iss: world.authorizationServer.issuer }).toString()}`);
     };
@@ -143,10 +147,10 @@ describe.each(frameworks)('on %s', (framework) => {
     it('an expired one is unknown, with its cookie and all', async () => {
       const browser = createBrowser();
       const before = codeCalls();
-      expectRefusal(await browser.get(begin(601, browser), asPage), 'ERR_CODE_FLOW_STATE_UNKNOWN');
+      expectRefusal(await browser.get(await begin(601, browser), asPage), 'ERR_CODE_FLOW_STATE_UNKNOWN');
       expect(codeCalls()).toBe(before);
       // The same, only younger, gets as far as the token endpoint.
-      expectRefusal(await browser.get(begin(590, browser), asPage), 'ERR_CODE_FLOW_CODE_REFUSED');
+      expectRefusal(await browser.get(await begin(590, browser), asPage), 'ERR_CODE_FLOW_CODE_REFUSED');
       expect(codeCalls()).toBe(before + 1);
     });
 

@@ -59,13 +59,13 @@ describe.each(['Redis', 'memory'] as const)('a background job, with %s', (store)
   });
 
   it('goes on after the session ended by time if the grant is kept, and only then', async () => {
-    const session = { idleTimeoutSeconds: 1, absoluteTimeoutSeconds: 1 };
+    const session = { idleTimeoutSeconds: 4, absoluteTimeoutSeconds: 4 };
     const [kept, plain] = [await newApp({ ...session, keepGrant: true }), await newApp(session)];
     const browsers = [await world.loggedIn(kept), await world.loggedIn(plain)] as const;
     const ids = [await grantIdOf(kept, browsers[0]), await grantIdOf(plain, browsers[1])] as const;
     while ((await isLoggedIn(kept, browsers[0])) || (await isLoggedIn(plain, browsers[1]))) await pause();
     expect((await kept.auth.grant(ids[0]).fetch(`${world.api.url}whoami`)).status).toBe(200);
-    const ended = async () => plain.auth.grant(ids[1]).getAccessToken().then(() => false, (error: { code: string }) => error.code === 'ERR_CODE_FLOW_LOGIN_REQUIRED');
+    const ended = async () => plain.auth.grant(ids[1]).getAccessToken().then(() => false, (error: unknown) => (error as { code: string }).code === 'ERR_CODE_FLOW_LOGIN_REQUIRED');
     while (!(await ended())) await pause();
   });
 
@@ -142,7 +142,7 @@ describe('close()', () => {
     const grantId = await grantIdOf(app, await world.loggedIn(app, 'ivan'));
     world.authorizationServer.settings.accessTokenTtl = 60;
     await app.auth.close({ timeoutSeconds: 0.1 });
-    const outcome = () => app.auth.grant(grantId).getAccessToken().then(() => 'token', (error: { code: string }) => error.code);
+    const outcome = () => app.auth.grant(grantId).getAccessToken().then(() => 'token', (error: unknown) => (error as { code: string }).code);
     while ((await outcome()) === 'token') await pause();
     expect(await outcome()).toBe('ERR_CODE_FLOW_CLOSED');
     await app.close();

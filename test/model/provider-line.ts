@@ -1,24 +1,18 @@
 /** A process's line to the authorization server: the real interface, with the timeout of the real one. */
 import { ProviderError } from '../../lib/errors.js';
-import type { Provider, RefreshOutcome } from '../../lib/provider/provider.js';
+import type { GrantProvider } from '../../lib/provider-registry.js';
+import type { RefreshOutcome } from '../../lib/provider/provider.js';
 import { httpTimeoutSeconds, type SimulatedProcess } from './simulated-process.js';
 import type { Fate, Issued, TokenCall } from './simulated-server.js';
-
-const unused = (): never => {
-  throw new Error('not part of this model');
-};
 
 const failed = (code: 'UNAVAILABLE' | 'TIMEOUT' = 'UNAVAILABLE', retryAfterSeconds?: number): RefreshOutcome => ({
   kind: 'failed',
   error: new ProviderError(`ERR_CODE_FLOW_PROVIDER_${code}`, 503, 'simulated', retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
 });
 
-export function createProviderLine(process: SimulatedProcess): Provider {
+export function createProviderLine(process: SimulatedProcess): GrantProvider {
   return {
     name: 'default',
-    authorizationUrl: unused,
-    exchangeCode: unused,
-    endSessionUrl: unused,
     refresh: (refreshToken, { resource }) => refresh(process, refreshToken, resource ?? ''),
     revoke: (token) => revoke(process, token),
   };

@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.js';
 import type { Events } from '../../lib/events.js';
 import { createTokenManager } from '../../lib/grants/token-manager.js';
 import type { TokenManager } from '../../lib/grants/token-manager.js';
-import type { Provider } from '../../lib/provider/provider.js';
+import type { GrantProvider } from '../../lib/provider-registry.js';
 import { createProviderLine } from './provider-line.js';
 import { createStoreLine } from './store-line.js';
 import type { World } from './world.js';
@@ -20,7 +20,7 @@ const EPOCH = 1_800_000_000_000;
 export class SimulatedProcess {
   name = '';
   manager: TokenManager;
-  provider: Provider;
+  provider: GrantProvider;
   readonly clock: Clock;
   #alive = true;
   #world: World | undefined;

@@ -5,7 +5,7 @@ import { createEvents } from '../../lib/events.js';
 import { createMemoryGrantStore } from '../../lib/grants/memory-grant-store.js';
 import { createRefresher } from '../../lib/grants/refresh.js';
 import type { RefreshRequest } from '../../lib/grants/refresh-request.js';
-import type { Provider } from '../../lib/provider/provider.js';
+import type { GrantProvider } from '../../lib/provider-registry.js';
 import { Random } from './random.js';
 import { VirtualTime } from './virtual-time.js';
 
@@ -23,13 +23,13 @@ async function waits(seed: number): Promise<{ calls: number; waitedMs: number[] 
   await store.create('grant', { accessTokens: {}, refreshToken: 'first' }, 1, 3_600_000);
   const callMs = random.between(1, 3000);
   let [calls, committedAt] = [0, 0];
-  const refresh: Provider['refresh'] = async () => {
+  const refresh: GrantProvider['refresh'] = async () => {
     calls += 1;
     await clock.sleep(callMs);
     committedAt = time.now;
     return { kind: 'tokens', tokens: { accessToken: 'new', refreshToken: 'second', expiresInSeconds: 60 } };
   };
-  const provider: Provider = { name: 'default', refresh, revoke: unused, authorizationUrl: unused, exchangeCode: unused, endSessionUrl: unused };
+  const provider: GrantProvider = { name: 'default', refresh, revoke: unused };
   const request: RefreshRequest = { grantId: 'grant', provider, subject: 'alice', resource: '', scope: undefined, version: 1, keepMs: 3_600_000, wait: true };
   const doneAt: number[] = [];
   const waiting: Promise<void>[] = [];

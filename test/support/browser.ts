@@ -91,7 +91,7 @@ export class Browser {
       const answer: Answer = await this.#send(target);
       const { location, ...page } = answer;
       hops.push({ method: target.method, url: page.url, status: page.status, setCookies: page.setCookies, ...(location === undefined ? {} : { location }) });
-      const next: Target | undefined = follow ? (redirected(target, answer) ?? this.#submitted(answer)) : undefined;
+      const next: Target | undefined = follow ? (redirected(target, answer) ?? refreshed(answer) ?? this.#submitted(answer)) : undefined;
       if (next === undefined) return { ...page, hops };
       if (hops.length >= mostHops) throw new Error(`a redirect loop:\n${hops.map((hop) => `${hop.status} ${withoutQuery(hop.url)}`).join('\n')}`);
       target = next;
@@ -130,6 +130,14 @@ export class Browser {
     const type = { 'Content-Type': 'application/x-www-form-urlencoded' };
     return { url: new URL(action === undefined ? url : unescapeHtml(action), url), method: 'POST', body: body.toString(), headers: type, from: url, navigate: true };
   }
+}
+
+/** A page that leads on at once, to another address or to its own once more; from here on the way begins anew, at this page. */
+function refreshed({ url, headers, text }: Answer): Target | undefined {
+  if (headers['content-type']?.startsWith('text/html') !== true) return undefined;
+  const [found, address] = /<meta http-equiv="refresh" content="0(?:;url=([^"]*))?">/.exec(text) ?? [];
+  if (found === undefined) return undefined;
+  return { url: new URL(address === undefined ? url : unescapeHtml(address), url), method: 'GET', from: url, navigate: true };
 }
 
 /** 303 becomes GET, and so do 301 and 302 after a POST; 307 and 308 keep everything (RFC 9110 §15.4). */

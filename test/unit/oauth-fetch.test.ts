@@ -6,7 +6,7 @@ import type { TokenWish, UsableToken } from '../../lib/grants/grant.js';
 import { createOAuthFetch, type OAuthFetch } from '../../lib/oauth-fetch.js';
 import type { ResolvedApi } from '../../lib/types.js';
 
-const apiAt = (url: string, more: Partial<ResolvedApi> = {}): ResolvedApi => ({ url: new URL(url), resource: undefined, scope: undefined, ...more });
+const apiAt = (url: string, more: Partial<ResolvedApi> = {}): ResolvedApi => ({ url: new URL(url), resource: undefined, scope: undefined, provider: undefined, ...more });
 
 interface Setup {
   oauthFetch: OAuthFetch;

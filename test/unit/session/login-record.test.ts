@@ -15,8 +15,8 @@ describe('D9: a login is an exact shape', () => {
     expect(isLoginRecord({ ...loginRecord(), ...more })).toBe(true);
   });
 
-  it.each(['provider', 'subject', 'claims', 'grantId', 'loginAt', 'expiresAt'])('without %s it is none', (name) => {
-    const { [name as 'subject']: _, ...rest } = loginRecord();
+  it.each(['provider', 'claims', 'grantId', 'loginAt', 'expiresAt'])('without %s it is none', (name) => {
+    const { [name as 'provider']: _, ...rest } = loginRecord();
     expect(isLoginRecord(rest)).toBe(false);
   });
 

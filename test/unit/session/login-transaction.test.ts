@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createSealer } from '../../../lib/seal.js';
-import { createLoginTransactions, type LoginTransaction, type LoginTransactions } from '../../../lib/session/login-transaction.js';
+import { createLoginTransactions, type FoundTransaction, type LoginTransaction, type LoginTransactions } from '../../../lib/session/login-transaction.js';
 import { exchange, HandClock, pairOf } from './support.js';
 
 const secret = 'a secret for tests only: 4yVqD0sZ8nKcJm2T';
@@ -11,7 +11,7 @@ const create = (secrets = [secret], name = '__Host-session'): LoginTransactions 
 let number = 0;
 function transaction(changes: Partial<LoginTransaction> = {}): LoginTransaction {
   number += 1;
-  const base = { provider: 'default', redirectUri: 'https://app.example.com/callback', returnTo: 'https://app.example.com/' };
+  const base = { provider: 'default', registration: 'of the client web', redirectUri: 'https://app.example.com/callback', returnTo: 'https://app.example.com/' };
   return { state: `state-${number}`, nonce: 'nonce', codeVerifier: 'verifier', startedAt: clock.seconds, ...base, ...changes };
 }
 
@@ -25,9 +25,12 @@ function begin(transactions: LoginTransactions, started: LoginTransaction, cooki
   return { lines, cookies: [...left, ...lines.filter((line) => !line.includes('Max-Age=0')).map(pairOf)] };
 }
 
-function take(transactions: LoginTransactions, state: string, cookies: readonly string[]): ReturnType<LoginTransactions['take']> & { lines: string[] } {
+/** As the callback route does: found, then used up. */
+function take(transactions: LoginTransactions, state: string, cookies: readonly string[]): FoundTransaction & { lines: string[] } {
   const { req, res, setCookies } = exchange(cookies.join('; '));
-  return { ...transactions.take(req, res, state), lines: setCookies() };
+  const found = transactions.find(req, state);
+  if (found.kind === 'found') expect(transactions.useUp(res, found.transaction)).toBe(true);
+  return { ...found, lines: setCookies() };
 }
 
 type Spoiler = (state: string, cookies: string[]) => [string, string[]];
@@ -38,7 +41,7 @@ describe('a login under way', () => {
     const started = transaction({ maxAgeSeconds: 0, subject: 'alice', acrValues: ['gold'] });
     const { cookies } = begin(transactions, started);
     const taken = take(transactions, started.state, cookies);
-    expect(taken).toMatchObject({ kind: 'taken', transaction: started });
+    expect(taken).toMatchObject({ kind: 'found', transaction: started });
     expect(taken.lines).toEqual([expect.stringMatching(/^__Host-session-login-[\w-]{16}=; Path=\/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Lax$/)]);
   });
 
@@ -58,7 +61,7 @@ describe('a login under way', () => {
     const transactions = create();
     const started = transaction({ returnTo: 'https://app.example.com/orders' });
     const { cookies } = begin(transactions, started);
-    expect(take(transactions, started.state, cookies).kind).toBe('taken');
+    expect(take(transactions, started.state, cookies).kind).toBe('found');
     expect(take(transactions, started.state, cookies)).toEqual({ kind: 'used', returnTo: 'https://app.example.com/orders', lines: [] });
     expect(take(transactions, started.state, [])).toEqual({ kind: 'used', returnTo: 'https://app.example.com/orders', lines: [] });
   });
@@ -68,7 +71,7 @@ describe('a login under way', () => {
     const [one, other] = [transaction(), transaction()];
     const { cookies } = begin(transactions, other, begin(transactions, one).cookies);
     clock.forward(599);
-    expect(take(transactions, one.state, cookies).kind).toBe('taken');
+    expect(take(transactions, one.state, cookies).kind).toBe('found');
     clock.forward(1);
     expect(take(transactions, other.state, cookies)).toEqual({ kind: 'unknown', lines: [] });
   });
@@ -88,7 +91,7 @@ describe('a login under way', () => {
     const started = transaction();
     const { cookies } = begin(transactions, started);
     expect(take(transactions, ...spoil(started.state, cookies))).toEqual({ kind: 'unknown', lines: [] });
-    expect(take(transactions, started.state, cookies).kind).toBe('taken');
+    expect(take(transactions, started.state, cookies).kind).toBe('found');
   });
 
   it('A5: is unknown under another secret, and known while the secret is still in the list', () => {
@@ -96,7 +99,7 @@ describe('a login under way', () => {
     const { cookies } = begin(create(), again, begin(create(), started).cookies);
     const other = 'another secret for tests only: 9pWzR3xL6vHbTq1F';
     expect(take(create([other]), started.state, cookies).kind).toBe('unknown');
-    expect(take(create([other, secret]), started.state, cookies).kind).toBe('taken');
+    expect(take(create([other, secret]), started.state, cookies).kind).toBe('found');
     expect(take(create([secret], 'other'), again.state, cookies).kind).toBe('unknown');
   });
 });
@@ -109,7 +112,7 @@ describe('A9, A10: several at once', () => {
     const all = Array.from({ length: 5 }, () => transaction());
     let cookies: string[] = [];
     for (const started of all) ({ cookies } = begin(transactions, started, cookies));
-    for (const started of all.toReversed()) expect(take(transactions, started.state, cookies)).toMatchObject({ kind: 'taken', transaction: started });
+    for (const started of all.toReversed()) expect(take(transactions, started.state, cookies)).toMatchObject({ kind: 'found', transaction: started });
   });
 
   it.each([
@@ -124,7 +127,7 @@ describe('A9, A10: several at once', () => {
     let cookies: string[] = [];
     for (const started of all) ({ cookies } = begin(transactions, started, cookies));
     expect(cookies).toHaveLength(5);
-    expect(all.map(({ state }) => take(transactions, state, cookies).kind)).toEqual(['unknown', 'unknown', 'unknown', 'taken', 'taken', 'taken', 'taken', 'taken']);
+    expect(all.map(({ state }) => take(transactions, state, cookies).kind)).toEqual(['unknown', 'unknown', 'unknown', 'found', 'found', 'found', 'found', 'found']);
   });
 
   it('together stay below 4 KB, the newest always among them', () => {
