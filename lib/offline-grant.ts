@@ -27,8 +27,8 @@ export function createOfflineGrant({ options, tokens, providers, clock }: Offlin
   async function grant(): Promise<Grant> {
     const login = await tokens.loginOf(grantId);
     if (login === undefined) throw loginRequired();
-    const { provider, subject, loginAt, expiresAt } = login;
-    return { grantId, provider: providers.of(provider), subject, loginAt, expiresAt, confirmedAt: clock.monotonic() };
+    const { provider, registration, subject, loginAt, expiresAt } = login;
+    return { grantId, provider: providers.of(provider, registration), subject, loginAt, expiresAt, confirmedAt: clock.monotonic() };
   }
 
   async function accessToken(wish: TokenWish): Promise<UsableToken> {

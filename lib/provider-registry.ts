@@ -24,7 +24,9 @@ export interface Providers {
    */
   get(name: string | undefined): Promise<RegisteredProvider>;
   /** For a login that exists: looked up when it is used, so that pages that need no token need no provider. */
-  of(name: string): GrantProvider;
+  of(name: string, registration: string | undefined): GrantProvider;
+  /** The server that a login was made at. Rejects like `get()`, and with ProviderError if the name means another one by now. */
+  serverOf(login: { readonly provider: string; readonly registration?: string | undefined }): Promise<RegisteredProvider>;
 }
 
 const MOST_FOUND = 500;
@@ -50,9 +52,17 @@ export function createProviders(options: Settings, dependencies: ProviderDepende
     return provider;
   }
 
+  async function serverOf({ provider: name, registration }: Parameters<Providers['serverOf']>[0]): Promise<RegisteredProvider> {
+    const provider = await get(name);
+    // A token goes to the server that gave it and to no other, whatever its name means today.
+    if (registration !== undefined && registration !== provider.registration) throw anotherServer(name);
+    return provider;
+  }
+
   return {
     get,
-    of: (name) => known.get(name) ?? lazily(name, () => get(name)),
+    serverOf,
+    of: (name, registration) => lazily(name, () => serverOf({ provider: name, registration })),
   };
 }
 
@@ -114,6 +124,10 @@ function asProviderError(error: unknown, name: string): ProviderError {
   if (error instanceof ProviderError) return error;
   const reason = error instanceof CodeFlowError ? error.message : 'it could not be found';
   return new ProviderError('ERR_CODE_FLOW_PROVIDER_UNAVAILABLE', 503, `the provider "${name}" of this login cannot be used: ${reason}`);
+}
+
+function anotherServer(name: string): ProviderError {
+  return new ProviderError('ERR_CODE_FLOW_PROVIDER_UNAVAILABLE', 503, `the provider "${name}" is no longer the server that this login was made at`);
 }
 
 function registrationOf({ issuer, server, clientId }: ResolvedProvider): string {

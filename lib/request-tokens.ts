@@ -26,8 +26,8 @@ export function createRequestTokens({ tokens, providers, clock }: RequestTokensS
   const grant = state.kind === 'authenticated' ? grantOf(state.login) : undefined;
   if (grant !== undefined) tokens.keepAlive(grant);
 
-  function grantOf({ grantId, provider, subject, loginAt, expiresAt }: LoginRecord): Grant {
-    return { grantId, provider: providers.of(provider), subject, loginAt, expiresAt, confirmedAt: clock.monotonic() };
+  function grantOf({ grantId, provider, registration, subject, loginAt, expiresAt }: LoginRecord): Grant {
+    return { grantId, provider: providers.of(provider, registration), subject, loginAt, expiresAt, confirmedAt: clock.monotonic() };
   }
 
   function ownGrant(provider?: string): Grant {

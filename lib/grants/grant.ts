@@ -6,6 +6,8 @@ import type { AccessToken } from './token-set.js';
 export interface Grant {
   readonly grantId: string;
   readonly provider: GrantProvider;
+  /** Stands for the server that the login was made at. */
+  readonly registration?: string | undefined;
   /** Whose login it is: a refreshed ID Token must name nobody else. */
   readonly subject: string | undefined;
   /** The end of the login, epoch seconds. */

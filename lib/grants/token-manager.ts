@@ -77,8 +77,8 @@ class StoreTokenManager implements TokenManager {
   }
 
   async create(grant: Grant, response: TokenResponse): Promise<void> {
-    const { loginAt, expiresAt, subject } = grant;
-    const login = { provider: grant.provider.name, loginAt, expiresAt, ...(subject === undefined ? {} : { subject }) };
+    const { loginAt, expiresAt, subject, registration } = grant;
+    const login = { provider: grant.provider.name, loginAt, expiresAt, ...(subject === undefined ? {} : { subject }), ...(registration === undefined ? {} : { registration }) };
     const tokens = { ...nextTokenSet(response, undefined, DEFAULT_RESOURCE), login };
     const leftMs = response.expiresInSeconds === undefined ? undefined : Math.round(response.expiresInSeconds * 1000);
     await this.#store.create(grant.grantId, tokens, leftMs, this.#keepMs(grant));

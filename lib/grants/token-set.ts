@@ -16,6 +16,8 @@ export interface AccessToken {
 export interface GrantLogin {
   /** The key of the provider in the options. */
   readonly provider: string;
+  /** As in the login record. */
+  readonly registration?: string;
   readonly subject?: string;
   /** Epoch seconds. */
   readonly loginAt: number;

@@ -22,7 +22,7 @@ export interface LogoutSettings {
   events: Events;
 }
 
-type Ended = Pick<LoginRecord, 'provider' | 'grantId'>;
+type Ended = Pick<LoginRecord, 'provider' | 'registration' | 'grantId'>;
 
 /** Answers `/logout`: `POST`, or a visit from the app's own pages; anything else gets a page with a button. */
 export async function logoutRoute(settings: LogoutSettings, req: Request, res: Response, session: RequestSession): Promise<void> {
@@ -101,24 +101,24 @@ export async function revokeTokens(provider: Pick<Provider, 'revoke'>, { refresh
 /** The user is signed out here already; what the server did not take back is told to whoever runs the app. */
 async function tell(
   { providers, events }: LogoutSettings,
-  { provider, grantId }: Ended,
+  login: Ended,
   held: TokenSet | undefined,
   say: (provider: Provider, ended: EndedTokens) => Promise<void>,
 ): Promise<void> {
   if (held === undefined) return;
   const { refreshToken, idToken } = held;
   try {
-    await say(await providers.get(provider), { accessToken: held.accessTokens[DEFAULT_RESOURCE]?.token, refreshToken, idToken });
+    await say(await providers.serverOf(login), { accessToken: held.accessTokens[DEFAULT_RESOURCE]?.token, refreshToken, idToken });
   } catch (error) {
     const code = error instanceof CodeFlowError ? error.code : 'ERR_CODE_FLOW_PROVIDER_UNAVAILABLE';
-    events.emit('logout.revocation_failed', { provider, grant: hashId(grantId), code });
+    events.emit('logout.revocation_failed', { provider: login.provider, grant: hashId(login.grantId), code });
   }
 }
 
 /** Where the browser goes: the server's logout if it has one and can be reached, else back into the app. */
 async function landing({ providers, options }: LogoutSettings, login: Ended, idTokenHint: string | undefined, back: string): Promise<string> {
   try {
-    const provider = await providers.get(login.provider);
+    const provider = await providers.serverOf(login);
     const url = await provider.endSessionUrl({ idTokenHint, postLogoutRedirectUri: options.afterLogout });
     return url?.href ?? back;
   } catch {

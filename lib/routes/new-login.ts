@@ -1,5 +1,6 @@
 /** From the tokens of a code to a login: the grant first, then the session, then the end of the login that was there before. */
 import type { Clock } from '../clock.js';
+import { ProviderError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { TokenManager } from '../grants/token-manager.js';
 import type { Providers, RegisteredProvider } from '../provider-registry.js';
@@ -20,7 +21,13 @@ export interface NewLoginSettings {
 /** Checks of this login alone; stored, they would only cost space. */
 const CLAIMS_LEFT_OUT = new Set(['nonce', 'at_hash', 'c_hash', 's_hash']);
 
-/** Rejects with StoreError; the tokens are taken back then. */
+/** Claims and tokens of one login; a server that sends more would fill the store of all (THREATS J5). */
+const LONGEST_RECORD = 65_536;
+
+const tooLong = (): ProviderError =>
+  new ProviderError('ERR_CODE_FLOW_PROVIDER_RESPONSE_INVALID', 502, 'the authorization server sent more than 64 KB of claims and tokens for one login');
+
+/** Rejects with ProviderError for an answer that is too long to keep, and with StoreError; the tokens are taken back then. */
 export async function storeLogin(settings: NewLoginSettings, session: RequestSession, provider: RegisteredProvider, response: TokenResponse): Promise<void> {
   const login = recordOf(settings, provider, response);
   await store(settings, session, provider, login, response);
@@ -35,6 +42,7 @@ function recordOf({ options, clock }: NewLoginSettings, provider: RegisteredProv
   const scope = response.scope ?? (provider.scope === '' ? undefined : provider.scope);
   return {
     provider: provider.name,
+    registration: provider.registration,
     ...(subject === undefined ? {} : { subject }),
     claims: Object.fromEntries(Object.entries(claims).filter(([name]) => !CLAIMS_LEFT_OUT.has(name))),
     grantId: randomId(),
@@ -54,6 +62,7 @@ async function store(
   response: TokenResponse,
 ): Promise<void> {
   try {
+    if (JSON.stringify([login, response]).length > LONGEST_RECORD) throw tooLong();
     await tokens.create({ ...login, provider, subject: login.subject, confirmedAt: clock.monotonic() }, response);
     await session.startLogin(login);
   } catch (error) {

@@ -4,6 +4,8 @@ import type { Claims } from '../types.js';
 export interface LoginRecord {
   /** The key of the provider in the options. */
   readonly provider: string;
+  /** Stands for the server and our client id there: the name may come to mean another one. */
+  readonly registration?: string;
   /** `sub` at that provider; absent: the server does not tell who logged in. */
   readonly subject?: string;
   /** Empty where nobody knows who logged in. */
@@ -36,6 +38,7 @@ export function isLoginRecord(value: unknown): value is LoginRecord {
     instant(record.loginAt) &&
     instant(record.expiresAt) &&
     optionalText(record.scope) &&
+    optionalText(record.registration) &&
     optionalText(record.idpSessionId) &&
     typeof claims === 'object' &&
     claims !== null

@@ -193,6 +193,16 @@ describe.each([
     expect(await store.fail(again, 'doubtful', 1)).toEqual({ kind: 'ended' });
   });
 
+  it.each(['commit', 'fail'] as const)('an overtaken holder lets go of its lock with its late %s: the next refresh does not wait for the lease', async (step) => {
+    const { store, grantId } = await created();
+    const slow = attemptOn(grantId);
+    await store.acquire(slow, 10_000);
+    await store.commit(attemptOn(grantId), commitOf(second, 2));
+    if (step === 'commit') expect(await store.commit(slow, commitOf(first, 2))).toMatchObject({ kind: 'stale', version: 2 });
+    else expect(await store.fail(slow, 'failed', 1000)).toMatchObject({ kind: 'newer', version: 2 });
+    expect(await store.acquire(attemptOn(grantId, 2), 10_000)).toMatchObject({ kind: 'acquired', takeover: false });
+  });
+
   it('lets only the holder of the lock report a failure', async () => {
     const { store, grantId } = await created();
     await store.acquire(attemptOn(grantId), 10_000);

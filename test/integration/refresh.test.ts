@@ -131,7 +131,7 @@ describe('a token that the API refuses', () => {
       arrived = 40 - world.api.plan.length;
     }
     release();
-    const statuses = (await Promise.all(answers)).map(({ status, json }) => [status, (json() as { jti: string }).jti === first]);
+    const statuses = (await Promise.all(answers)).map((answer) => [answer.status, answer.json().jti === first]);
     expect(statuses).toEqual(Array.from({ length: 40 }, () => [200, false]));
     expect([refreshes() - before, world.api.calls.length - calls]).toEqual([1, 80]);
   });

@@ -29,7 +29,7 @@ export async function explore(settings: ExplorerSettings, { first, count, enough
     if (history.violations.length > 0) broken.set(seed, history.violations);
     for (const name of history.reached) reached.set(name, (reached.get(name) ?? 0) + 1);
     if (seed % PAUSE_EVERY === 0) await new Promise((resolve) => setImmediate(resolve));
-    if (seed % 1000 === 0) progress?.(seed - first + 1);
+    if ((seed - first + 1) % 1000 === 0) progress?.(seed - first + 1);
   }
   return { broken, reached };
 }

@@ -129,8 +129,8 @@ describe('a function', () => {
 
   it('a login that exists waits for its provider instead of ending', async () => {
     const providers = registry(() => undefined);
-    expect(providers.of('gone').name).toBe('gone');
-    const outcome = await providers.of('gone').refresh('a refresh token', {});
+    expect(providers.of('gone', undefined).name).toBe('gone');
+    const outcome = await providers.of('gone', undefined).refresh('a refresh token', {});
     expect(outcome).toMatchObject({ kind: 'failed', error: { status: 503, message: expect.stringContaining('"gone"') } });
   });
 });

@@ -39,6 +39,7 @@ export async function startSystemWorld(server: Registrar): Promise<SystemWorld> 
       server.registerRedirectUri(`${app.baseUrl}/callback`);
       for (const name of Object.keys(options.providers ?? {})) server.registerRedirectUri(`${app.baseUrl}/callback/${name}`);
       apps.push(app);
+      await app.storeReady; // its start-up round trip writes and deletes keys of its own
       return app;
     },
     async loggedIn(app, account = 'alice') {
