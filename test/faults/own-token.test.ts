@@ -77,7 +77,7 @@ describe('E18, F10: many users, many APIs', () => {
     await stop();
     expect([wrong.slice(0, 3), server.mistakes.slice(0, 3)]).toEqual([[], []]);
     expect([server.apiCalls, server.refreshes > users.length * 3]).toEqual([requests.length, true]);
-  }, 60_000);
+  }, 240_000);
 
   it('E18: ten APIs of one user, asked at once with no token yet: one refresh for each, one after the other', async () => {
     const { server, apps, users, stop } = await town({ apis: 11, accessTokenSeconds: 60, users: 1 });
@@ -137,7 +137,7 @@ describe("E15: two processes whose clocks are ten minutes off, one each way", ()
   afterAll(() => Promise.all(connections.map((connection) => connection.close())));
 
   function processAt(minutes: number): { tokens: TokenManager; grantOf: (login: Login) => Grant } {
-    const shift = minutes * 60_000;
+    const shift = minutes * 240_000;
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + shift, monotonic: () => systemClock.monotonic() + shift };
     const events = createEvents();
     const connection = connectRedis(world.redis.url, 0.5, events);
