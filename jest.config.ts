@@ -3,9 +3,12 @@ import type { Config } from 'jest';
 
 const resultsFile = process.env['JEST_RESULTS_FILE'];
 
+// Elections of a cluster and of sentinels take the machine for themselves: `npm run test:redis` runs them alone.
+const alone = process.env['REDIS_SHAPES'] === undefined ? ['<rootDir>/test/redis/(cluster|sentinel)\\.test\\.ts'] : [];
+
 const config: Config = {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/package/'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/package/', ...alone],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'es6' } }],
