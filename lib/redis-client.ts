@@ -22,6 +22,9 @@ function reconnectFromReplica(): (error: Error) => 1 | false {
   };
 }
 
+/** How long a socket may take to close before it is cut. */
+const DISCONNECT_MS = 200;
+
 function connectionOptions(timeoutMs: number) {
   const patienceMs = Math.max(1000, timeoutMs);
   return {
@@ -35,7 +38,7 @@ function connectionOptions(timeoutMs: number) {
     connectTimeout: patienceMs,
     // A socket on which nothing comes back is replaced, instead of swallowing every later command.
     socketTimeout: Math.max(1000, timeoutMs * 4),
-    disconnectTimeout: 200,
+    disconnectTimeout: DISCONNECT_MS,
     // ioredis waits for as long as Redis guesses that loading takes.
     maxLoadingRetryTime: 500,
     // An option of the app's that ends reconnecting, or asks a replica, would end the service with it.
@@ -43,6 +46,8 @@ function connectionOptions(timeoutMs: number) {
     sentinelRetryStrategy: retryStrategy,
     sentinelCommandTimeout: patienceMs,
     role: 'master',
+    // Sentinels tell of a new primary at once; the old one learns of it seconds later, and what it took until then is lost.
+    failoverDetector: true,
     reconnectOnError: reconnectFromReplica(),
     // We read replies in ioredis' classic shape.
     replyMapping: 'legacy',
@@ -57,6 +62,7 @@ export function openClient(redis: RedisClient | string, timeoutMs: number): Redi
   if (isCluster(given)) return openCluster(given, options);
   const client = given.duplicate({ ...options, lazyConnect: false });
   dropOldTimer(client);
+  tendSentinels(client);
   return client;
 }
 
@@ -117,4 +123,14 @@ function dropOldTimer(node: Redis): void {
     clearTimeout(inside.socketTimeoutTimer);
     inside.socketTimeoutTimer = undefined;
   });
+}
+
+/** ioredis listens to all sentinels for `failoverDetector`, but not to their errors, which it then prints; nor do they get our options. */
+function tendSentinels(client: Redis): void {
+  type Connect = (endpoint: unknown, options?: object) => Redis;
+  const { connector } = client as unknown as { connector: { connectToSentinel?: Connect } }; // private
+  const connect = connector.connectToSentinel?.bind(connector);
+  if (connect === undefined) return;
+  connector.connectToSentinel = (endpoint, options) =>
+    connect(endpoint, { ...options, disconnectTimeout: DISCONNECT_MS }).on('error', () => undefined); // the next one is asked
 }

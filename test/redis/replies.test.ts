@@ -96,6 +96,7 @@ const refusals: Refusal[] = [
 
 describe.each(versions)('%s', (_version, { Redis }) => {
   const clients: Redis[] = [];
+  const servers: RedisServer[] = [];
   let app: TestApp;
   const open = (): Redis => {
     const client = quiet(new Redis({ host: '127.0.0.1', port: redis.port, username: 'app', password: 'first', lazyConnect: true }));
@@ -105,7 +106,10 @@ describe.each(versions)('%s', (_version, { Redis }) => {
   beforeAll(async () => {
     app = await world.app('express5', { options: { redis: open(), redisTimeoutSeconds: 0.25 } });
   });
-  afterAll(() => clients.forEach((client) => client.disconnect()));
+  afterAll(async () => {
+    clients.forEach((client) => client.disconnect());
+    await Promise.all(servers.map((server) => server.stop()));
+  });
 
   it.each(refusals)('FAULTS 11, 13 to 15: $word means "unknown": nobody is logged out, and it is over when Redis says so', async ({ word, reads, toWrites = word, begin, end }) => {
     const browser = await world.loggedIn(app);
@@ -172,8 +176,8 @@ describe.each(versions)('%s', (_version, { Redis }) => {
 
   it('FAULTS 13: LOADING means "unknown" until everything is loaded', async () => {
     const slow = await startRedis({ arguments: ['--appendonly', 'yes', '--key-load-delay', '2000', '--loading-process-events-interval-bytes', '1024'] });
+    servers.push(slow);
     const client = quiet(new Redis({ host: '127.0.0.1', port: slow.port, lazyConnect: true }));
-    clients.push(client);
     const loading = await world.app('express5', { options: { redis: client, redisTimeoutSeconds: 0.25 } });
     const browser = await world.loggedIn(loading);
     const filler = slow.client().pipeline();
@@ -184,6 +188,5 @@ describe.each(versions)('%s', (_version, { Redis }) => {
     await until(async () => statuses.push((await browser.get(`${loading.baseUrl}/private`, { navigate: false })).status) > 0 && statuses.at(-1) !== 503);
     expect(performance.now() - (await loaded)).toBeLessThan(1000);
     expect(new Set(statuses)).toEqual(new Set([503, 200]));
-    await slow.stop();
   });
 });

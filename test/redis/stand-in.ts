@@ -14,6 +14,8 @@ export interface StandIn {
   /** Stops answering; what comes is kept back. Runs until `answers()`. */
   holds(): void;
   answers(): void;
+  /** What it says of itself. */
+  info: string;
   /** Cuts what is connected now. */
   cut(): void;
   stop(): Promise<void>;
@@ -25,10 +27,11 @@ export async function startStandIn(reply: (words: readonly string[], socket: Soc
   const sockets = new Set<Socket>();
   let connections = 0;
   let held: (() => void)[] | undefined;
+  let info = 'redis_version:6.2.0\r\nloading:0\r\n';
   function take(frame: Buffer, socket: Socket): void {
     const words = readCommand(frame);
     const name = words[0]!.toLowerCase();
-    const greeting = { hello: "-ERR unknown command 'HELLO'\r\n", client: '+OK\r\n', info: bulk('redis_version:6.2.0\r\nloading:0\r\ncluster_state:ok\r\n') }[name];
+    const greeting = { hello: "-ERR unknown command 'HELLO'\r\n", client: '+OK\r\n', info: bulk(info) }[name];
     if (greeting === undefined) commands.push(words.join(' '));
     const answer = greeting ?? reply(words, socket);
     if (answer !== undefined) socket.write(answer);
@@ -52,6 +55,12 @@ export async function startStandIn(reply: (words: readonly string[], socket: Soc
     commands,
     get connections() {
       return connections;
+    },
+    get info() {
+      return info;
+    },
+    set info(text) {
+      info = text;
     },
     holds: () => void (held ??= []),
     answers() {

@@ -118,13 +118,14 @@ export class RedisCluster {
 
   /** The keys of the whole cluster. */
   async keys(pattern: string): Promise<string[]> {
-    const found = await Promise.all(this.#nodes.map(async ({ admin }) => ((await admin.info('replication')).includes('role:master') ? admin.keys(pattern) : [])));
-    return found.flat();
+    return (await Promise.all((await this.#masters()).map(({ admin }) => admin.keys(pattern)))).flat();
   }
 
-  /** Sends a command to every node. */
-  async everywhere(command: string, ...args: readonly string[]): Promise<void> {
-    await Promise.all(this.#nodes.map(({ admin }) => admin.call(command, ...args)));
+  /** Deletes them. */
+  async forget(pattern: string): Promise<void> {
+    for (const { admin } of await this.#masters()) {
+      for (const key of await admin.keys(pattern)) await admin.del(key);
+    }
   }
 
   /**
@@ -158,11 +159,15 @@ export class RedisCluster {
     return node;
   }
 
+  async #masters(): Promise<Node[]> {
+    const roles = await Promise.all(this.#nodes.map(async ({ admin }) => (await admin.info('replication')).includes('role:master')));
+    return this.#nodes.filter((_node, index) => roles[index]);
+  }
+
   async #otherMaster(than: Node): Promise<Node> {
-    for (const node of this.#nodes) {
-      if (node !== than && (await node.admin.info('replication')).includes('role:master')) return node;
-    }
-    throw new Error('there is only one master');
+    const other = (await this.#masters()).find((node) => node !== than);
+    if (other === undefined) throw new Error('there is only one master');
+    return other;
   }
 
   #running(): Node {

@@ -15,6 +15,12 @@ export interface SentinelOptions {
   downAfterMs?: number;
 }
 
+interface Sentinel {
+  readonly shell: ChildProcess;
+  readonly admin: Redis;
+  readonly port: number;
+}
+
 /** The name under which sentinels know the primary. */
 export const primaryName = 'sessions';
 
@@ -41,7 +47,7 @@ export class SentinelWorld {
   /** The primary of the start first. */
   readonly servers: readonly RedisServer[];
   readonly #directory: string;
-  readonly #sentinels: { shell: ChildProcess; admin: Redis; port: number }[] = [];
+  readonly #sentinels: Sentinel[] = [];
 
   constructor(directory: string, servers: readonly RedisServer[]) {
     this.#directory = directory;
@@ -66,15 +72,31 @@ export class SentinelWorld {
     ];
     await writeFile(file, lines.join('\n'));
     const shell = await spawnRedis([file, '--sentinel'], 'Sentinel ID is');
-    const admin = new Redis({ host: '127.0.0.1', port, retryStrategy: () => 50 });
+    const admin = new Redis({ host: '127.0.0.1', port, retryStrategy: () => 50, disconnectTimeout: 100 });
     admin.on('error', () => undefined);
     this.#sentinels.push({ shell, admin, port });
   }
 
-  /** The primary, as the first sentinel says. */
-  async primary(): Promise<RedisServer> {
-    const [, port] = (await this.#sentinels[0]!.admin.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', primaryName)) as [string, string];
+  /** The primary, as the first sentinel says, or another one. */
+  async primary(sentinel = this.#sentinels[0]!): Promise<RedisServer> {
+    const [, port] = (await sentinel.admin.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', primaryName)) as [string, string];
     return this.servers.find((server) => server.port === Number(port))!;
+  }
+
+  /** Resolves with the new primary when all sentinels say the same. */
+  async replaced(old: RedisServer): Promise<RedisServer> {
+    let found: Set<RedisServer> = new Set();
+    await eventually('agreement', async () => {
+      found = new Set(await Promise.all(this.#sentinels.map((sentinel) => this.primary(sentinel))));
+      return found.size === 1 && !found.has(old);
+    });
+    return [...found][0]!;
+  }
+
+  /** Ends one of the sentinels. */
+  async killSentinel(): Promise<void> {
+    await end(this.#sentinels.at(-1)!);
+    this.#sentinels.pop();
   }
 
   /** What the primary says of itself and its replicas, `INFO replication`. */
@@ -111,12 +133,7 @@ export class SentinelWorld {
   }
 
   async stop(): Promise<void> {
-    for (const { admin, shell } of this.#sentinels) {
-      admin.disconnect();
-      const exited = once(shell, 'exit');
-      shell.stdin?.end(); // its watchdog ends it
-      await exited;
-    }
+    await Promise.all(this.#sentinels.map(end));
     await Promise.all(this.servers.map((server) => server.stop()));
     await rm(this.#directory, { recursive: true, force: true });
   }
@@ -130,6 +147,13 @@ export class SentinelWorld {
       admin.disconnect();
     }
   }
+}
+
+async function end({ admin, shell }: Sentinel): Promise<void> {
+  admin.disconnect();
+  const exited = once(shell, 'exit');
+  shell.stdin?.end(); // its watchdog ends it
+  await exited;
 }
 
 async function eventually(what: string, fact: () => Promise<boolean>): Promise<void> {

@@ -59,7 +59,7 @@ export class RedisServer {
 
   /** A client; it is closed with the server. */
   client(options: ClientOptions = {}): Redis {
-    const client = new Redis({ ...this.#address(), ...options });
+    const client = new Redis({ ...this.#address(), disconnectTimeout: 100, ...options });
     // Outages are what these tests are about: commands report them, the bare event would only print.
     client.on('error', () => undefined);
     this.#clients.push(client);
