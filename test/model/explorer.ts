@@ -230,9 +230,9 @@ export class Explorer {
     return result;
   }
 
-  /** The login has ended, or is about to: what is not clearly a refusal has to come twice. */
+  /** The login has ended, or is about to: a refusal that is not clear has to come twice, and a slow one comes after the waiting. */
   #excuse({ profile }: World, { witness }: Login, otherwise: string): void {
-    const almostEnded = witness.family.refusals > 0 && !profile.refusesClearly;
+    const almostEnded = witness.family.refusals > 0 && (!profile.refusesClearly || profile.tokenMs > 1000);
     if (witness.destroyedAt === undefined && !witness.ended && !almostEnded) witness.violated(otherwise);
   }
 

@@ -21,7 +21,7 @@ export function createProviderLine(process: SimulatedProcess): GrantProvider {
 function startCall(process: SimulatedProcess, refreshToken: string, resource: string): TokenCall {
   const { witness } = process.world.loginOf(refreshToken);
   const sentAt = process.world.time.now;
-  const leaseEnd = witness.leaseEnds.get(process.name) ?? 0;
+  const { leaseEnd } = witness;
   const call = { process: process.name, family: witness.family, refreshToken, resource, sentAt, leaseEnd, open: true, quietMs: 0 };
   process.world.trace(`${process.name} sends ${refreshToken}`);
   witness.sent(call);

@@ -7,6 +7,13 @@ import type { AppliedOperation, StoreAnswer } from './witness.js';
 
 type Described = Omit<AppliedOperation, 'process' | 'lateMs' | 'stalled'>;
 
+interface Watchers {
+  /** Something goes wrong on the way. */
+  readonly disturbed?: () => void;
+  /** The process is about to learn how it ended. */
+  readonly answered?: () => void;
+}
+
 const timedOut = (): StoreError => new StoreError('ERR_CODE_FLOW_STORE_TIMEOUT', 'the store did not answer in time');
 const unavailable = (): StoreError => new StoreError('ERR_CODE_FLOW_STORE_UNAVAILABLE', 'the store is out of reach');
 
@@ -15,10 +22,10 @@ const describe = (version: number | undefined, leftMs?: number): string =>
 
 export function createStoreLine(process: SimulatedProcess): GrantStore {
   /** Sends one operation. `apply` is what the store does when it arrives. */
-  function send<T>(name: string, apply: (lateMs: number) => Promise<T>, disturbed: () => void = () => undefined): Promise<T> {
+  function send<T>(name: string, apply: (lateMs: number) => Promise<T>, { disturbed, answered }: Watchers = {}): Promise<T> {
     const { time, faults } = process.world;
     const { fate, requestMs, replyMs, againMs } = faults.storeCall();
-    if (fate !== 'ok' && fate !== 'twice') disturbed();
+    if (fate !== 'ok' && fate !== 'twice') disturbed?.();
     const arrive = (lateMs: number): Promise<T> => {
       process.world.running = undefined;
       return apply(lateMs);
@@ -30,6 +37,7 @@ export function createStoreLine(process: SimulatedProcess): GrantStore {
           if (!open) return;
           open = false;
           deadline.cancel();
+          answered?.();
           settle();
         });
       const deadline = time.after(redisTimeoutSeconds * 1000, () => answer(() => reject(timedOut())));
@@ -54,7 +62,11 @@ export function createStoreLine(process: SimulatedProcess): GrantStore {
       witness.applied({ ...described, process: process.name, lateMs, stalled: process.stalledSince(0) }, answer);
       return answer;
     };
-    return send(described.name, apply, () => (witness.commitsDisturbed ||= described.name === 'commit'));
+    return send(described.name, apply, {
+      disturbed: () => (witness.commitsDisturbed ||= described.name === 'commit'),
+      // What follows in this process follows from this answer.
+      answered: () => (witness.holder = described.attempt?.owner ?? ''),
+    });
   }
 
   return {
@@ -74,7 +86,7 @@ export function createStoreLine(process: SimulatedProcess): GrantStore {
         witness.destroyedAt ??= process.world.time.now;
         return held;
       };
-      return send('destroy', apply, () => (witness.logoutDisturbed = true));
+      return send('destroy', apply, { disturbed: () => (witness.logoutDisturbed = true) });
     },
   };
 }

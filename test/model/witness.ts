@@ -64,12 +64,13 @@ export class Witness {
   /** A commit met with a fault: it may never be stored. */
   commitsDisturbed = false;
   readonly calls: TokenCall[] = [];
-  /** When the lock that this process was last granted runs out. */
-  readonly leaseEnds = new Map<string, number>();
+  /** When the lock runs out that was granted to this attempt. */
+  readonly #leaseEnds = new Map<string, number>();
+  /** The attempt that has just learnt that it has the lock. */
+  holder = '';
   readonly #revocationsTried = new Set<string>();
   #floor = 1;
   #quietUntil = 0;
-  /** The newest version that a process has served for a resource. */
   readonly #served = new Map<string, number>();
   #newestStored = 0;
   /** The store went back to an earlier state, at this time. */
@@ -109,9 +110,14 @@ export class Witness {
     this.#floor = Math.max(this.#floor, version);
   }
 
-  #acquired({ process, leaseMs }: AppliedOperation): void {
+  /** The lock of the attempt that calls the token endpoint now. */
+  get leaseEnd(): number {
+    return this.#leaseEnds.get(this.holder) ?? 0;
+  }
+
+  #acquired({ attempt, leaseMs }: AppliedOperation): void {
     if (this.#now < this.#quietUntil) this.violated(`a lock was granted ${this.#quietUntil - this.#now} ms before the end of the back-off`);
-    this.leaseEnds.set(process, this.#now + leaseMs!);
+    this.#leaseEnds.set(attempt!.owner, this.#now + leaseMs!);
   }
 
   #commitApplied({ attempt, commit, lateMs, stalled }: AppliedOperation, answer: StoreAnswer): void {
@@ -198,11 +204,15 @@ export class Witness {
     if (this.destroyedAt === undefined && !this.ended && !this.foreign) this.violated(`${refreshToken} is revoked, and nobody logged out`);
   }
 
-  /** A caller got a token. */
-  served(process: string, token: UsableToken, resource: string, refusedVersion: number): void {
-    const before = this.#served.get(process + resource) ?? 0;
+  /** The newest version that this process has served. */
+  newestServed(process: string, resource: string): number {
+    return this.#served.get(process + resource) ?? 0;
+  }
+
+  /** A caller got a token. `before`: the newest that its process had served when the caller came. */
+  served(process: string, token: UsableToken, resource: string, refusedVersion: number, before: number): void {
     if (token.version < before) this.violated(`${process} serves version ${token.version} after version ${before}`);
-    this.#served.set(process + resource, Math.max(before, token.version));
+    this.#served.set(process + resource, Math.max(this.newestServed(process, resource), token.version));
     const issued = this.family.accessTokens.get(token.token);
     if (issued?.resource !== resource) return this.violated(`${token.token} was served for another user or resource`);
     if (token.version <= refusedVersion) this.violated(`version ${token.version} was served to somebody who said that ${refusedVersion} is refused`);
@@ -227,7 +237,7 @@ export class Witness {
   /** The store goes back to an earlier state and drops the lock, as a replica does that becomes primary too early. */
   wentBack(state: StoredState): void {
     for (const call of this.calls) call.leaseEnd = Math.min(call.leaseEnd, this.#now);
-    for (const process of this.leaseEnds.keys()) this.leaseEnds.set(process, this.#now);
+    for (const owner of this.#leaseEnds.keys()) this.#leaseEnds.set(owner, this.#now);
     for (const later of this.states.splice(this.states.indexOf(state) + 1)) {
       const issued = this.#issuedIn(later.tokens, '');
       if (issued !== undefined) issued.fate = 'forgotten';

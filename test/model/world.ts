@@ -87,13 +87,14 @@ export class World {
     const { witness } = login;
     const { resource, refusedVersion, abortAfterMs, grant = this.grantFor(process, login) } = wish;
     const startedAt = this.time.now;
+    const before = witness.newestServed(process.name, resource ?? '');
     const controller = new AbortController();
     if (abortAfterMs !== undefined) this.time.after(abortAfterMs, () => process.run(() => controller.abort(new Error('the caller went away'))));
     try {
       const token = await process.manager.accessToken(grant, { resource, refusedVersion, signal: controller.signal });
       this.trace(`${process.name} serves ${token.token} v${token.version}`);
       // What a process was told while it stalled is older than it can know.
-      if (!process.stalledSince(0)) witness.served(process.name, token, resource ?? '', refusedVersion ?? 0);
+      if (!process.stalledSince(0)) witness.served(process.name, token, resource ?? '', refusedVersion ?? 0, before);
       if (witness.loggedOutAt !== undefined && startedAt > witness.loggedOutAt + VOUCHED_FOR_MS) witness.violated(`${token.token} was served long after the logout`);
       return token;
     } catch (error) {
