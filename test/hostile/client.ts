@@ -1,6 +1,7 @@
 /** A provider of ours that is set up for the lying server, and a browser's part of a login. */
 import { inspect } from 'node:util';
 import { systemClock, type Clock } from '../../lib/clock.js';
+import type { TellProblem } from '../../lib/problems.js';
 import { createProvider, type CodeChecks, type Provider } from '../../lib/provider/provider.js';
 import type { ResolvedProvider } from '../../lib/types.js';
 import type { LyingServer } from '../support/lying-server.js';
@@ -43,6 +44,7 @@ export interface Dependencies {
   fetch?: typeof fetch;
   httpTimeoutSeconds?: number;
   clock?: Clock;
+  tell?: TellProblem;
 }
 
 export function providerFor(server: LyingServer, changes: Partial<ResolvedProvider> = {}, dependencies: Dependencies = {}): Provider {
