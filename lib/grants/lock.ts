@@ -14,21 +14,21 @@ export interface Locks {
   close(): void;
 }
 
-const FIRST_POLL_MS = 25;
-const SLOWEST_POLL_MS = 75;
+/** Nobody waits much longer than the refresh itself takes, and a slow one is not asked about too often. */
+const pollMs = (waitedMs: number): number => Math.min(75, Math.max(10, waitedMs * 0.15)) * (0.8 + Math.random() * 0.2);
 
 export function createLocks(store: GrantStore, clock: Clock, leaseMs: number): Locks {
   let closed = false;
   return {
     async acquire(request, owner) {
       const attempt = attemptOf(request, owner);
-      const giveUpAt = clock.monotonic() + leaseMs * 2;
-      for (let pollMs = FIRST_POLL_MS; clock.monotonic() < giveUpAt; pollMs = Math.min(pollMs * 1.5, SLOWEST_POLL_MS)) {
+      const since = clock.monotonic();
+      for (let waitedMs = 0; waitedMs < leaseMs * 2; waitedMs = clock.monotonic() - since) {
         const answer = await store.acquire(attempt, leaseMs);
         if (answer.kind === 'backing off') throw tokenUnavailable(answer.leftMs);
         if (answer.kind !== 'busy') return answer;
         if (!request.wait || closed) throw tokenUnavailable(answer.leftMs);
-        await clock.sleep(Math.min(pollMs, answer.leftMs) * (0.8 + Math.random() * 0.2));
+        await clock.sleep(Math.min(pollMs(waitedMs), answer.leftMs));
       }
       throw tokenUnavailable(leaseMs);
     },

@@ -11,6 +11,7 @@ import type { GrantStore } from './grant-store.js';
 import { wentBack } from './heal.js';
 import { createHeldTokens } from './held-tokens.js';
 import type { HeldToken, HeldTokens, Renewed } from './held-tokens.js';
+import { joinReads } from './join-reads.js';
 import { createRefresher } from './refresh.js';
 import type { Refresher } from './refresh.js';
 import { loginEnded, loginRequired } from './refresh-outcomes.js';
@@ -57,6 +58,7 @@ const EARLY_PAUSE_MS = 1000;
 
 class StoreTokenManager implements TokenManager {
   readonly #store: GrantStore;
+  readonly #readStore: GrantStore['read'];
   readonly #clock: Clock;
   readonly #refresher: Refresher;
   readonly #held: HeldTokens;
@@ -69,6 +71,7 @@ class StoreTokenManager implements TokenManager {
 
   constructor(settings: TokenManagerSettings) {
     this.#store = settings.store;
+    this.#readStore = joinReads(settings.store);
     this.#clock = settings.clock;
     this.#refresher = createRefresher(settings);
     this.#held = createHeldTokens(settings.clock);
@@ -162,7 +165,7 @@ class StoreTokenManager implements TokenManager {
   }
 
   async #read(grant: Grant, resource: string): Promise<HeldToken> {
-    const answer = await this.#store.read(grant.grantId, resource);
+    const answer = await this.#readStore(grant.grantId, resource);
     if (answer.kind === 'ended') throw loginEnded();
     if (answer.kind === 'gone') throw loginRequired();
     const newest = this.#held.get(grant.grantId, resource);
