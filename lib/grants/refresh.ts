@@ -119,7 +119,7 @@ class StoreRefresher implements Refresher {
       case 'refused':
         return this.#giveUp(held, refusalOf(outcome.certain, request.resource), undefined, 'ERR_CODE_FLOW_LOGIN_ENDED');
       case 'failed':
-        return this.#giveUp(held, 'failed', outcome.error.retryAfterSeconds, outcome.error.code);
+        return this.#giveUp(held, 'failed', outcome.retryAfterSeconds, outcome.error.code);
     }
   }
 
@@ -142,7 +142,7 @@ class StoreRefresher implements Refresher {
   /** The answer's refresh token counts although its ID Token could not be checked: to drop it would end the login (THREATS E17). */
   async #keepUnverified(held: HeldLock, outcome: Extract<RefreshOutcome, { kind: 'unverified' }>): Promise<Refreshed> {
     const { request, attempt, lock } = held;
-    const wait = backOffMs(lock.failures, outcome.error.retryAfterSeconds);
+    const wait = backOffMs(lock.failures, outcome.retryAfterSeconds);
     const tokens = withRefreshToken(lock.tokens, outcome.tokens.refreshToken);
     const stored = await this.#commit(held, { tokens, newVersion: attempt.version + 1, leftMs: 'keep', backOffMs: wait, keepMs: request.keepMs });
     if (!stored.redeemed) return stored; // A sibling was faster, and its answer could be checked.

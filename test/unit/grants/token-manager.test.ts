@@ -16,7 +16,8 @@ import { HandClock } from '../../support/hand-clock.js';
 
 const unavailable = (retryAfterSeconds?: number): RefreshOutcome => ({
   kind: 'failed',
-  error: new ProviderError('ERR_CODE_FLOW_PROVIDER_UNAVAILABLE', 503, 'down', retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  error: new ProviderError('ERR_CODE_FLOW_PROVIDER_UNAVAILABLE', 503, 'down', { retryAfterSeconds: retryAfterSeconds ?? 5 }),
+  retryAfterSeconds,
 });
 const tokens = (more: Partial<TokenResponse> = {}): RefreshOutcome => ({ kind: 'tokens', tokens: { accessToken: 'new', expiresInSeconds: 100, ...more } });
 
@@ -158,7 +159,9 @@ describe('an expired token', () => {
       clock.forward(0.1);
     }
     expect(waits[1]).toBeGreaterThanOrEqual(0.7);
+    expect(waits[1]).toBeLessThanOrEqual(1.4); // what the error advises to users is no wish of the server
     expect(waits[2]).toBeGreaterThanOrEqual(1.5);
+    expect(waits[2]).toBeLessThanOrEqual(2.6);
     expect((await token()).token).toBe('new');
   });
 
