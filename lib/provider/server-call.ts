@@ -15,6 +15,8 @@ export interface ServerCall {
    * rotated refresh token must outlive that (THREATS E17).
    */
   tokens?: TokenResponse;
+  /** The ID Token of the authorization response, where there is one: with a hybrid response type. */
+  frontIdToken?: string;
   /** The same answer as it came, for the option `identity`. */
   answer?: JsonObject;
 }
