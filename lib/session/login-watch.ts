@@ -80,7 +80,7 @@ class PollingWatch implements LoginWatch {
     if (this.#timer !== undefined || this.#asking || this.#closed || this.#watched.size === 0) return;
     const untilAsked = this.#askNext - this.#clock.monotonic();
     const untilExpiry = this.#nextExpiry() * 1000 - this.#clock.now();
-    const waitMs = Math.min(ASK_EVERY_MS, Math.max(0, Math.min(untilAsked, untilExpiry)));
+    const waitMs = Math.max(0, Math.min(untilAsked, untilExpiry));
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#look()
