@@ -1,9 +1,8 @@
 /** `codeFlow().authenticate(req)`: who opens a connection that is answered by something else than Express, such as a WebSocket. */
 import type { Clock } from './clock.js';
-import { AccessDeniedError } from './errors.js';
 import type { TokenWish, UsableToken } from './grants/grant.js';
 import type { TokenManager } from './grants/token-manager.js';
-import { isCrossOrigin } from './guards/cross-origin.js';
+import { crossOriginRefusal, handshakeRefusal } from './guards/cross-origin.js';
 import { createOAuthFetch } from './oauth-fetch.js';
 import type { OAuthFetch } from './oauth-fetch.js';
 import type { Providers } from './provider-registry.js';
@@ -38,12 +37,10 @@ interface AuthenticateSettings {
   clock: Clock;
 }
 
-/** `undefined`: nobody is logged in. Rejects with AccessDeniedError for a handshake from another site, and with StoreError. */
+/** `undefined`: nobody is logged in. Rejects with AccessDeniedError for a handshake by a page of another site, and with StoreError. */
 export async function authenticate(settings: AuthenticateSettings, req: Request): Promise<ConnectionLogin | undefined> {
-  // The same-origin policy does not hold for WebSockets: any page may open one, and the cookie comes along where it is same-site.
-  if (req.headers.upgrade !== undefined && isCrossOrigin(req, settings.options.baseUrl)) {
-    throw new AccessDeniedError('ERR_CODE_FLOW_CROSS_ORIGIN', 'the handshake comes from a page of another site');
-  }
+  const refusal = (req.headers.upgrade === undefined ? crossOriginRefusal : handshakeRefusal)(req, settings.options);
+  if (refusal !== undefined) throw refusal;
   const seen = await settings.sessions.see(req);
   if (seen.state.kind === 'unknown') throw seen.state.error;
   const watched = seen.watch(req.socket);

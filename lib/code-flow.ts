@@ -7,6 +7,8 @@ import type { Clock } from './clock.js';
 import { contextOf, setContext } from './context.js';
 import type { RequestContext } from './context.js';
 import { ConfigurationError } from './errors.js';
+import { createDeploymentChecks } from './deployment-checks.js';
+import type { DeploymentCheck } from './deployment-checks.js';
 import { createEvents } from './events.js';
 import type { CodeFlowEvents, Events } from './events.js';
 import { createMemoryGrantStore } from './grants/memory-grant-store.js';
@@ -18,6 +20,7 @@ import { createOfflineGrant } from './offline-grant.js';
 import type { OfflineGrant } from './offline-grant.js';
 import { resolveOptions } from './options.js';
 import { refuseProtocolParameter } from './options/authorization-params.js';
+import { createProblemTeller } from './problems.js';
 import { createProviders } from './provider-registry.js';
 import type { Providers } from './provider-registry.js';
 import { connectRedis } from './redis-connection.js';
@@ -47,7 +50,7 @@ export interface CodeFlow extends Middleware {
   /**
    * Who opens a connection, for what Express does not answer: a WebSocket handshake (`upgrade`). It reads the session as any request does, and
    * resolves to `undefined` if nobody is logged in. Rejects with StoreError when the store cannot tell, and with AccessDeniedError if a page of
-   * another origin than `baseUrl`'s opens a WebSocket; a client that names no origin is no browser, and is let through.
+   * another origin than `baseUrl`'s opens a WebSocket (`trustedOrigins`); a client that names no origin is no browser, and is let through.
    * @example
    * ```ts
    * server.on('upgrade', (req, socket) => {
@@ -121,24 +124,26 @@ interface Parts {
   sessions: Sessions;
   tokens: TokenManager;
   transactions: LoginTransactions;
+  checkDeployment: DeploymentCheck;
 }
 
 function assemble(options: ResolvedOptions): Parts {
   const events = createEvents();
   const clock = systemClock;
+  const tell = createProblemTeller(events, () => clock.monotonic());
   const sealer = createSealer(options.secrets);
   const { redis, fetch, httpTimeoutSeconds, redisTimeoutSeconds, session } = options;
-  const connection = redis === undefined ? undefined : connectRedis(redis, redisTimeoutSeconds, events);
+  const connection = redis === undefined ? undefined : connectRedis(redis, redisTimeoutSeconds, events, tell);
   const keys = connection === undefined ? memorySessionKeys() : redisSessionKeys(connection);
   const store = connection === undefined ? createMemoryGrantStore(clock) : createRedisGrantStore(connection, sealer);
-  if (connection !== undefined) probeRedis({ connection, keys, grants: store, sealer, clock, events });
-  const providers = createProviders(options, { fetch, httpTimeoutSeconds, clock });
+  if (connection !== undefined) probeRedis({ connection, keys, grants: store, sealer, clock, events, tell });
+  const providers = createProviders(options, { fetch, httpTimeoutSeconds, clock, tell });
   const sessions = createSessions({ options, keys, sealer, clock, events });
   const { idleTimeoutSeconds, grantIdleTimeoutSeconds } = session;
   const timeouts = { httpTimeoutSeconds, redisTimeoutSeconds, idleTimeoutSeconds, grantIdleTimeoutSeconds };
   const tokens = createTokenManager({ store, clock, events, ...timeouts });
   const transactions = createLoginTransactions(sealer, clock, session.cookieName, sessions.cookieFlags);
-  return { options, events, clock, connection, providers, sessions, tokens, transactions };
+  return { options, events, clock, connection, providers, sessions, tokens, transactions, checkDeployment: createDeploymentChecks(options, tell) };
 }
 
 function handle(parts: Parts, req: Request, res: Response, next: Next): void {
@@ -156,6 +161,7 @@ function mountedTwice(): ConfigurationError {
 
 function serve(parts: Parts, route: RouteName | undefined, session: RequestSession, req: Request, res: Response, next: Next): void {
   attach(parts, session, req, res);
+  if (route !== undefined) parts.checkDeployment(route, req);
   switch (route) {
     case undefined:
       return next();

@@ -7,7 +7,7 @@ import { checkApiProviders, readNamedProvider, readProviders, resolveCallbackPat
 import { readRedis } from './options/redis.js';
 import { readSecrets } from './options/secret.js';
 import { readSession, resolveSession, sessionChecks } from './options/session.js';
-import { basePathOf, readBaseUrl, readLanding, readRoutes, resolveLanding } from './options/site.js';
+import { basePathOf, readBaseUrl, readLanding, readOrigin, readRoutes, refuseWeakOrigins, resolveLanding } from './options/site.js';
 import { refuseHttp } from './options/url.js';
 import type { CodeFlowOptions, ResolvedOptions } from './types.js';
 
@@ -34,6 +34,7 @@ const checks = {
   session: readSession,
   routes: readRoutes,
   sessionClaims: optional(listOf(text('the name of a claim')), ['name', 'preferred_username', 'given_name', 'family_name', 'picture', 'email', 'locale']),
+  trustedOrigins: optional(listOf(readOrigin), []),
   afterLogin: readLanding,
   afterLogout: readLanding,
   loginParams: optional(readLoginParams, ['login_hint', 'ui_locales', 'prompt', 'acr_values', 'max_age']),
@@ -57,7 +58,8 @@ export function resolveOptions(input: CodeFlowOptions, environment: Environment 
   const { secret, redis, afterLogin, afterLogout, provider, providers, ...options } = readTable(checks, input, '', deeper);
   if (environment.NODE_ENV === 'production') refuseInProduction(options.baseUrl, redis);
 
-  const { baseUrl, routes } = options;
+  const { baseUrl, routes, trustedOrigins } = options;
+  refuseWeakOrigins(trustedOrigins, baseUrl);
   const basePath = basePathOf(baseUrl);
   const known = resolveProviders(provider, providers);
   const callbackPaths = resolveCallbackPaths(known, options);

@@ -2,6 +2,7 @@
 import { authorizationCodeGrant, type IDToken } from 'openid-client';
 import { LoginError } from '../errors.js';
 import type { ResolvedProvider, TokenResponse } from '../types.js';
+import { checkIssueTime } from './clock-skew.js';
 import type { Connection } from './connection.js';
 import { readClaims } from './id-token.js';
 import { withClaims } from './login-claims.js';
@@ -30,6 +31,7 @@ export async function exchangeCode(connection: Connection, callback: URL, checks
   }).catch((error: unknown) => {
     throw translateLoginError(error, { options, call, server: configuration.serverMetadata(), callback, checks });
   });
+  checkIssueTime(tokens.claims, options.name);
   return withClaims(connection, configuration, call, tokens);
 }
 

@@ -2,6 +2,8 @@
 import { None, type Configuration, type ServerMetadata } from 'openid-client';
 import type { Clock } from '../clock.js';
 import type { ResolvedProvider } from '../types.js';
+import type { TellProblem } from '../problems.js';
+import { watchClock } from './clock-skew.js';
 import { createDiscovery } from './discovery.js';
 import { createRegistration } from './registration.js';
 import { createServerFetch } from './server-fetch.js';
@@ -11,6 +13,8 @@ export interface ProviderDependencies {
   /** The whole of one operation. */
   readonly httpTimeoutSeconds: number;
   readonly clock: Clock;
+  /** Hears of clocks that differ. */
+  readonly tell?: TellProblem;
 }
 
 export interface Connection {
@@ -25,8 +29,8 @@ export interface Connection {
 
 /** Sends nothing: the app starts without its authorization server. Throws ConfigurationError. */
 export function connect(options: ResolvedProvider, dependencies: ProviderDependencies): Connection {
-  const { fetch, httpTimeoutSeconds, clock } = dependencies;
-  const serverFetch = createServerFetch(options, dependencies);
+  const { fetch, httpTimeoutSeconds, clock, tell } = dependencies;
+  const serverFetch = createServerFetch(options, { fetch: watchClock(options.name, { fetch, clock, tell }), httpTimeoutSeconds, clock });
   const registration = createRegistration(options, serverFetch);
   const findServer = finder();
   return {

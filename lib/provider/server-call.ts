@@ -17,6 +17,8 @@ export interface ServerCall {
   tokens?: TokenResponse;
   /** The ID Token of the authorization response, where there is one: with a hybrid response type. */
   frontIdToken?: string;
+  /** How far the server's clock is ahead of ours, as far as its answer says. */
+  clockDifferenceSeconds?: number;
   /** The same answer as it came, for the option `identity`. */
   answer?: JsonObject;
 }
