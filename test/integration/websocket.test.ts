@@ -9,7 +9,7 @@ import { startAppProcess, type AppProcess } from '../support/app-process.js';
 import type { Route, TestApp } from '../support/apps.js';
 import { createBrowser, type Browser } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
-import { startFaultWorld, type FaultWorld } from '../support/fault-world.js';
+import { startFaultWorld, type FaultApp, type FaultWorld } from '../support/fault-world.js';
 
 const loginEnded = 4401;
 
@@ -28,7 +28,7 @@ const stream: Route = {
 const forget: Route = { method: 'POST', path: '/forget', handlers: [(req, res) => (req as unknown as { session: { destroy(done: () => void): void } }).session.destroy(() => res.end())] };
 
 let world: FaultWorld;
-let app: TestApp;
+let app: FaultApp;
 /** Another process on the same Redis. */
 let other: AppProcess;
 /** Whoever is connected to `app`, the last one last. */
@@ -79,7 +79,7 @@ interface Outcome {
   readonly said: string | number;
 }
 
-function connect(browser: Browser, headers: Readonly<Record<string, string>> = { Origin: app.baseUrl }, to = app): Promise<Outcome> {
+function connect(browser: Browser, headers: Readonly<Record<string, string>> = { Origin: app.baseUrl }, to: TestApp = app): Promise<Outcome> {
   const cookie = browser.cookies.header(new URL(to.baseUrl));
   const socket = new WebSocket(to.baseUrl.replace('http', 'ws'), { headers: { ...headers, ...(cookie === undefined ? {} : { Cookie: cookie }) } });
   sockets.push(socket);
@@ -122,7 +122,8 @@ describe('the three answers', () => {
     const { socket } = await connect(browser);
     world.proxy.refuse();
     expect((await connect(browser)).said).toBe(503);
-    await setTimeout(2500); // at least one question without an answer
+    const unanswered = (): number => app.events.filter(({ detail }) => 'operation' in detail && detail.operation === 'look for ended logins').length;
+    await eventually(() => unanswered() >= 2);
     expect([socket.readyState, logins.at(-1)!.signal.aborted]).toEqual([WebSocket.OPEN, false]);
     world.proxy.resume();
     expect(await closing(socket, () => app.auth.endSessions({ subject: 'alice' }))).toMatchObject({ code: loginEnded });
