@@ -44,6 +44,12 @@ export function sendProblem(res: Response, problem: Problem): void {
   send(res, status, headers, JSON.stringify(body));
 }
 
+/** Answers a program of the app's own origin, and no page of another one that embeds it. */
+export function sendJson(res: Response, body: unknown): void {
+  const headers = { 'Content-Type': 'application/json; charset=utf-8', 'Content-Security-Policy': nothingAllowed, 'Cross-Origin-Resource-Policy': 'same-origin' };
+  send(res, 200, headers, JSON.stringify(body));
+}
+
 /** Answers a person. */
 export function sendPage(res: Response, status: number, page: Page, retryAfterSeconds?: number): void {
   const headers = {
