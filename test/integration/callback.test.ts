@@ -9,6 +9,7 @@ import { createProviders } from '../../lib/provider-registry.js';
 import { handleAuthErrors } from '../../lib/index.js';
 import { createSealer } from '../../lib/seal.js';
 import { createLoginTransactions } from '../../lib/session/login-transaction.js';
+import { memorySessionKeys } from '../../lib/session/session-keys.js';
 import { frameworks, testSecret, type TestApp } from '../support/apps.js';
 import { createBrowser, type Browser, type Page, type RequestOptions } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
@@ -131,7 +132,7 @@ describe.each(frameworks)('on %s', (framework) => {
   describe('A12: a login works once, and for ten minutes', () => {
     const begin = async (startedSecondsAgo: number, browser: Browser): Promise<URL> => {
       const flags = { secure: false, sameSite: 'lax', path: '/' } as const;
-      const transactions = createLoginTransactions(createSealer([testSecret]), systemClock, 'session', flags);
+      const transactions = createLoginTransactions({ sealer: createSealer([testSecret]), clock: systemClock, keys: memorySessionKeys(), sessionCookieName: 'session', flags });
       const req = new IncomingMessage(new Socket());
       const res = new ServerResponse(req);
       const startedAt = Math.floor(Date.now() / 1000) - startedSecondsAgo;
