@@ -95,11 +95,11 @@ export async function startLogin(
 }
 
 /**
- * Where cookies do not come back, or no login satisfies the app, browser and servers would go on for ever (THREATS C10). One whose session
- * arrives may really have logged in several times.
+ * Where cookies do not come back, or no login satisfies the app, browser and servers would go on for ever (THREATS C10); so few that most
+ * browsers, which follow 20 redirects, get to see the page. One whose session arrives may really have logged in several times.
  */
 function refuseCircles({ transactions, events }: LoginSettings, req: Request, session: RequestSession): void {
-  const most = session.id === undefined ? 3 : 5;
+  const most = session.id === undefined ? 3 : 4;
   if (transactions.endedLately(req).length < most) return;
   const code = 'ERR_CODE_FLOW_LOGIN_LOOP';
   const provider = contextOf(req)?.loginProvider;

@@ -100,7 +100,7 @@ describe('a login under way', () => {
     }
     expect(seen).toEqual([0, 1, 2, 3, 4, 5, 5]);
     clock.forward(51);
-    expect(transactions.endedLately(exchange(cookies.join('; ')).req)).toHaveLength(3);
+    expect(transactions.endedLately(exchange(cookies.join('; ')).req)).toHaveLength(4);
     clock.forward(9);
     expect(transactions.endedLately(exchange(cookies.join('; ')).req)).toHaveLength(0);
   });
