@@ -107,6 +107,7 @@ describe('B6: one function, one call site', () => {
 
   it('and safeReturnTo is where each address from outside goes through', () => {
     expect(found(isCallOf('safeReturnTo'))).toEqual([
+      "routes/login-from-elsewhere.ts: safeReturnTo(query.get('returnTo') ?? '', options, options.afterLogin)",
       'routes/login.ts: safeReturnTo(parameters.returnTo, options, options.afterLogin)',
       'routes/logout.ts: safeReturnTo(returnTo, options, options.afterLogout)',
       'urls.ts: safeReturnTo(`${origin}${path}`, options, options.afterLogin)',
