@@ -109,7 +109,7 @@ function checkOutcome(outcome: unknown): void {
 
 function returnPath() {
   const routes = ['/login', '/callback', '/logout'];
-  const site = { baseUrl: new URL('https://app.example.com'), basePath: '', routes: { login: '/login', callback: '/callback', logout: '/logout' }, callbackPaths: ['/callback'] } as const;
+  const site = { baseUrl: new URL('https://app.example.com'), basePath: '', routes: { login: '/login', callback: '/callback', logout: '/logout', session: false }, callbackPaths: ['/callback'] } as const;
   return fc.asyncProperty(hostileText('app.example.com'), (address) => {
     const url = new URL(safeReturnTo(address, site, 'https://app.example.com/start'));
     if (url.origin !== site.baseUrl.origin || url.username !== '' || ownRouteIn(url.pathname, routes) !== undefined) throw new Error(`led to ${url.href}`);

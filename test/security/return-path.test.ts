@@ -36,7 +36,7 @@ const astray = (origin: string, lead: (address: string) => string, addresses: re
 const expectSafe = (location: string, origin: string): void => expect(problemOf(location, origin)).toBeUndefined();
 
 describe('B1, B2, B5, B7: the one function', () => {
-  const place = { routes: { login: '/login', callback: '/callback', logout: '/logout' }, callbackPaths: ['/callback'] } as const;
+  const place = { routes: { login: '/login', callback: '/callback', logout: '/logout', session: false }, callbackPaths: ['/callback'] } as const;
   const sites = [
     { ...place, baseUrl: new URL('https://app.example.com'), basePath: '' },
     { ...place, baseUrl: new URL('https://app.example.com/shop'), basePath: '/shop' },
