@@ -19,7 +19,7 @@ export interface Parser {
   readonly read: (text: string) => unknown;
 }
 
-const place = { basePath: '/shop', routes: { login: '/login', callback: '/callback', logout: '/logout' }, callbackPaths: ['/callback', '/callback/*'] } as const;
+const place = { basePath: '/shop', routes: { login: '/login', callback: '/callback', logout: '/logout', session: false }, callbackPaths: ['/callback', '/callback/*'] } as const;
 const site = { ...place, baseUrl: new URL('https://app.example.com/shop') };
 const apis = [{ url: new URL('https://api.example.com/v1/'), resource: undefined, scope: undefined, provider: undefined }];
 /** server-fetch.ts reads no more. */
