@@ -77,12 +77,13 @@ export function createHeldTokens(clock: Clock): HeldTokens {
     get: (grantId, resource) => grants.get(grantId)?.get(resource),
     remember(grantId, resource, known) {
       const before = grants.get(grantId)?.get(resource);
-      if (before?.version === known.version) {
+      // In a store that went back, another token may have got the number: what came last counts.
+      if (before?.version === known.version && before.accessToken?.token === known.tokens.accessTokens[resource]?.token) {
         before.confirmedAt = clock.monotonic();
         return before;
       }
       const assessed = assess(known, resource, clock.monotonic());
-      if (!ended.has(grantId) && (before === undefined || before.version < known.version)) keep(grantId, resource, assessed);
+      if (!ended.has(grantId) && (before === undefined || before.version <= known.version)) keep(grantId, resource, assessed);
       return assessed;
     },
     newest(grantId) {

@@ -176,13 +176,16 @@ class StoreRefresher implements Refresher {
     }
   }
 
-  async #commitOnce({ request, attempt }: HeldLock, commit: Commit): Promise<Refreshed> {
+  async #commitOnce(held: HeldLock, commit: Commit): Promise<Refreshed> {
+    const { request, attempt } = held;
     const answer = await this.#store.commit(attempt, commit);
     switch (answer.kind) {
       case 'committed':
         this.#tell('refresh.committed', request, answer.version);
         return { ...versioned(answer.version, commit), redeemed: true, owner: attempt.owner };
       case 'stale':
+        // No sibling was faster: the store went back meanwhile (FAULTS 19), and what we hold is the only living refresh token.
+        if (answer.version < attempt.version) return this.#commitOnce({ ...held, attempt: { ...attempt, version: answer.version } }, commit);
         this.#tell('refresh.stale', request, answer.version);
         return { ...answer, redeemed: false };
       case 'gone':

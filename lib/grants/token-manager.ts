@@ -14,7 +14,7 @@ import type { HeldToken, HeldTokens, Renewed } from './held-tokens.js';
 import { joinReads } from './join-reads.js';
 import { createRefresher } from './refresh.js';
 import type { Refresher } from './refresh.js';
-import { loginEnded, loginRequired } from './refresh-outcomes.js';
+import { loginEnded, loginRequired, tokenUnavailable } from './refresh-outcomes.js';
 import type { RefreshRequest } from './refresh-request.js';
 import { DEFAULT_RESOURCE, nextTokenSet } from './token-set.js';
 import type { AccessToken, GrantLogin, TokenSet } from './token-set.js';
@@ -55,6 +55,9 @@ const VOUCHED_FOR_MS = 1000;
 
 /** After a background refresh was started, the next one waits at least this long. */
 const EARLY_PAUSE_MS = 1000;
+
+/** A store that goes back in time again and again within one refresh is left alone for a while. */
+const MOST_HEALINGS = 3;
 
 class StoreTokenManager implements TokenManager {
   readonly #store: GrantStore;
@@ -210,12 +213,12 @@ class StoreTokenManager implements TokenManager {
 
   /** Remembers by itself: if all who wait give up, what could not be stored yet is known nowhere else. */
   async #renew(request: RefreshRequest): Promise<Renewed> {
-    let refreshed = await this.#refresher.refresh(request);
-    if (refreshed.version < request.version) {
+    for (let round = 1; round <= MOST_HEALINGS; round += 1) {
+      const refreshed = await this.#refresher.refresh(request);
+      if (refreshed.version >= request.version) return { newer: this.#held.remember(request.grantId, request.resource, refreshed), redeemed: refreshed.redeemed };
       await this.#heal({ ...request, version: refreshed.version });
-      refreshed = await this.#refresher.refresh(request);
     }
-    return { newer: this.#held.remember(request.grantId, request.resource, refreshed), redeemed: refreshed.redeemed };
+    throw tokenUnavailable(1000);
   }
 
   #waitForRefresh(grant: Grant, wish: TokenWish, known: HeldToken, deadline: number): Promise<Renewed> {

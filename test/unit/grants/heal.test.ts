@@ -17,11 +17,14 @@ function stage() {
   const grantId = randomId();
   const asked: string[] = [];
   const revoked: string[] = [];
+  /** What happens while the server works on its next answers. */
+  const meanwhile: (() => Promise<void>)[] = [];
   const provider: GrantProvider = {
     name: 'default',
-    refresh(refreshToken) {
+    async refresh(refreshToken) {
       const answer = asked.push(refreshToken) + 1;
-      return Promise.resolve({ kind: 'tokens', tokens: { accessToken: `at-${answer}`, refreshToken: `rt-${answer}`, expiresInSeconds: 100 } });
+      await meanwhile.shift()?.();
+      return { kind: 'tokens', tokens: { accessToken: `at-${answer}`, refreshToken: `rt-${answer}`, expiresInSeconds: 100 } };
     },
     revoke: (token) => Promise.resolve(revoked.push(token) > 0),
   };
@@ -35,7 +38,7 @@ function stage() {
     await store.create(grantId, { accessTokens: { '': { token: 'at-1', lifetimeSeconds: 100 } }, refreshToken: 'rt-1' }, leftMs, 86_400_000);
   };
   const shown = async () => store.read(grantId, '');
-  return { clock, store, grantId, asked, revoked, startProcess, goBack, shown };
+  return { clock, store, grantId, asked, revoked, meanwhile, startProcess, goBack, shown };
 }
 
 describe('FAULTS 19: the store lost versions, and another process has refreshed from the older one since', () => {
@@ -60,6 +63,18 @@ describe('FAULTS 19: the store lost versions, and another process has refreshed 
 });
 
 describe('FAULTS 19: the store lost a version, and', () => {
+  it('loses it during the next refresh: the new refresh token is stored all the same', async () => {
+    const { clock, asked, meanwhile, startProcess, goBack, shown } = stage();
+    const knowing = startProcess();
+    await goBack(0);
+    await knowing();
+    clock.forward(101);
+    meanwhile.push(() => goBack(0));
+    expect(await knowing()).toEqual(expect.objectContaining({ version: 3, token: 'at-3' }));
+    expect(await shown()).toEqual(expect.objectContaining({ version: 3, tokens: expect.objectContaining({ refreshToken: 'rt-3' }) }));
+    expect(asked).toEqual(['rt-1', 'rt-2']);
+  });
+
   it('nobody refreshed since: it is put back, and its token serves', async () => {
     const { clock, asked, startProcess, goBack, shown } = stage();
     const knowing = startProcess();
