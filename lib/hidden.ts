@@ -1,7 +1,7 @@
 /**
  * A value kept with an object of somebody else's, out of everybody's sight: no key lists it and nothing prints it. It is a private field, which the
  * engine keeps in the object itself. A WeakMap would do the same, but its entries outlive their request until the next full collection of
- * garbage: that took an eighth of the CPU of a request.
+ * garbage, which shows in the profile of a request (`bench/profile.ts`).
  */
 /** The fields of a subclass are laid on what this returns. */
 function Target(object: object): object {
