@@ -19,6 +19,8 @@ export interface ServerSettings {
 export interface ServerFacts {
   readonly refreshes: number;
   readonly refused: number;
+  /** Logins that ended because an old refresh token came again. */
+  readonly ended: number;
   /** Of refreshes, from arrival to answer. */
   readonly latencies: readonly number[];
 }
@@ -36,7 +38,7 @@ const settings: ServerSettings = { lifetimeSeconds: 3600, latencyMs: 0, rotate: 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const codes = new Map<string, { login: Login; challenge: string | undefined }>();
 const logins = new Map<string, Login>();
-let facts = { refreshes: 0, refused: 0, latencies: [] as number[] };
+let facts = { refreshes: 0, refused: 0, ended: 0, latencies: [] as number[] };
 let users = 0;
 let origin = '';
 
@@ -123,6 +125,7 @@ function redeemed(refreshToken: string): Login | undefined {
   if (login === undefined || login.revoked) return undefined;
   if (login.refreshToken !== refreshToken) {
     login.revoked = true;
+    facts.ended += 1;
     return undefined;
   }
   if (settings.rotate) login.refreshToken = newRefreshToken(login);
@@ -195,7 +198,7 @@ server.keepAliveTimeout = 600_000;
 process.on('message', ({ id, change }: { id: number; change: Partial<ServerSettings> }) => {
   Object.assign(settings, change);
   process.send?.({ id, facts });
-  facts = { refreshes: 0, refused: 0, latencies: [] };
+  facts = { refreshes: 0, refused: 0, ended: 0, latencies: [] };
 });
 process.once('disconnect', () => process.exit(0));
 process.send?.({ port });

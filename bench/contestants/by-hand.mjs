@@ -7,7 +7,7 @@ import express from 'express';
 import session from 'express-session';
 import { Redis } from 'ioredis';
 import * as client from 'openid-client';
-import { committed, passOn, secret, serve, settings, work } from './serve.mjs';
+import { committed, delayed, passOn, secret, serve, settings, work } from './serve.mjs';
 
 const execute = [client.allowInsecureRequests];
 const config = await client.discovery(new URL(settings.issuer), settings.clientId, settings.clientSecret, undefined, { execute });
@@ -80,4 +80,5 @@ app.get('/api', signedIn, withToken, async (req, res) => {
   await passOn(res, await fetch(settings.api, { headers: { authorization: `Bearer ${req.session.tokens.access_token}` } }));
 });
 app.get('/work', signedIn, withToken, work);
+app.get('/delayed', signedIn, withToken, delayed);
 serve(app);

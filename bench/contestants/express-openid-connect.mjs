@@ -6,7 +6,7 @@ import { RedisStore } from 'connect-redis';
 import express from 'express';
 import openid from 'express-openid-connect';
 import { Redis } from 'ioredis';
-import { passOn, secret, serve, settings, work } from './serve.mjs';
+import { delayed, passOn, secret, serve, settings, work } from './serve.mjs';
 
 const { auth, requiresAuth } = openid;
 const app = express();
@@ -34,6 +34,7 @@ app.get('/api', requiresAuth(), withToken, async (req, res) => {
   await passOn(res, await fetch(settings.api, { headers: { authorization: `${type} ${token}` } }));
 });
 app.get('/work', requiresAuth(), withToken, work);
+app.get('/delayed', requiresAuth(), withToken, delayed);
 /** Lest Express prints every refused renewal. */
 app.use((error, _req, res, _next) => res.status(error.status === 401 ? 401 : 500).json({ error: error.code ?? error.message }));
 serve(app);

@@ -1,5 +1,6 @@
 /** What every contestant is told, and what it tells: where it listens, what it has used so far, when it answered. */
 import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
 
 export const settings = JSON.parse(process.env.BENCH_APP ?? '{}');
 export const secret = 'a secret for the bench only: 4yVqD0sZ8nKcJm2T';
@@ -16,6 +17,12 @@ export const committed = () => tell({ committedAt: instant() });
 /** Answers `/work`, and tells when. */
 export function work(_req, res) {
   if (settings.tellAnswers) res.once('finish', () => tell({ answeredAt: instant() }));
+  res.json({ done: true });
+}
+
+/** The same with a mere delay, as long as a token call: what the machine takes for that. */
+export async function delayed(req, res) {
+  await setTimeout(Number(req.query.ms));
   res.json({ done: true });
 }
 

@@ -1,7 +1,7 @@
 /** This package, as its README says. `npm run bench` builds it first. */
 import express from 'express';
 import { codeFlow, handleAuthErrors, requireAuth } from '../../dist/index.js';
-import { committed, passOn, secret, serve, settings, work } from './serve.mjs';
+import { committed, delayed, passOn, secret, serve, settings, work } from './serve.mjs';
 
 const { issuer, clientId, clientSecret, api, bearer, redis, baseUrl, providers = 1 } = settings;
 const provider = { issuer, clientId, clientSecret, scope: 'openid profile email offline_access' };
@@ -23,6 +23,7 @@ app.get('/me', requireAuth(), (req, res) => res.json({ sub: req.oauth.claims.sub
 app.get('/api', requireAuth(), async (req, res) => passOn(res, await req.oauthFetch(api)));
 app.get('/bare', requireAuth(), async (_req, res) => passOn(res, await fetch(api, { headers: { authorization: `Bearer ${bearer}` } })));
 app.get('/work', requireAuth({ token: true }), work);
+app.get('/delayed', requireAuth({ token: true }), delayed);
 /** Ends every login of the user, for the table of subjects with many sessions. */
 app.post('/end/:subject', async (req, res) => {
   await auth.endSessions({ subject: req.params.subject });
