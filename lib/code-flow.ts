@@ -142,7 +142,7 @@ function assemble(options: ResolvedOptions): Parts {
   const { idleTimeoutSeconds, grantIdleTimeoutSeconds } = session;
   const timeouts = { httpTimeoutSeconds, redisTimeoutSeconds, idleTimeoutSeconds, grantIdleTimeoutSeconds };
   const tokens = createTokenManager({ store, clock, events, ...timeouts });
-  const transactions = createLoginTransactions(sealer, clock, session.cookieName, sessions.cookieFlags);
+  const transactions = createLoginTransactions({ sealer, clock, keys, sessionCookieName: session.cookieName, flags: sessions.cookieFlags });
   return { options, events, clock, connection, providers, sessions, tokens, transactions, checkDeployment: createDeploymentChecks(options, tell) };
 }
 

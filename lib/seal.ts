@@ -9,7 +9,7 @@ import type { KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 
 /** What a value is for; part of its key. */
-export type Purpose = 'session' | 'grant' | 'login transaction' | 'login index';
+export type Purpose = 'session' | 'grant' | 'login transaction' | 'finished login' | 'login index';
 
 export interface Sealer {
   /** `context` must be the same at opening (GCM's additional authenticated data). */

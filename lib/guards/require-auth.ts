@@ -2,6 +2,7 @@
 import { systemClock } from '../clock.js';
 import { contextOf, type RequestContext } from '../context.js';
 import { AccessDeniedError, AuthenticationRequiredError, ConfigurationError, type StepUp } from '../errors.js';
+import { keepPrivate } from '../http.js';
 import { type Check, type Checks, flag, listOf, optional, readTable, refuse, show, text, wholeSeconds } from '../options/check.js';
 import { readScope } from '../options/provider.js';
 import { readProviderName } from '../options/providers.js';
@@ -66,8 +67,9 @@ export function requireAuth(options: RequireAuthOptions = {}): Middleware {
   const requirements = readRequirements(options);
   const waits = requirements.scope.length > 0 || requirements.token;
 
-  return function requireAuthMiddleware(req, _res, next) {
+  return function requireAuthMiddleware(req, res, next) {
     const context = contextOf(req);
+    keepPrivate(res);
     const error = firstRefusal(req, context, requirements);
     if (error !== undefined || context === undefined || !waits) return next(error);
     // Both in one then(): what a later handler throws inside next() must not bring us to call next() again (THREATS G7).

@@ -9,6 +9,7 @@ import type { CookieFlags } from '../cookies.js';
 import { StoreError } from '../errors.js';
 import type { Events } from '../events.js';
 import { hidden } from '../hidden.js';
+import { keepCookiePrivate } from '../http.js';
 import { randomId } from '../seal.js';
 import type { Request, Response } from '../types.js';
 import type { SealedSessionStore, SessionContent } from './sealed-session-store.js';
@@ -190,6 +191,7 @@ export function createAppSessions({ sessions, cookie, signingKeys, events, newEx
   function wake(req: Request, res: Response, reading: SessionReading): View {
     if (reading.kind === 'unknown') throw reading.error;
     const view = viewOf(req, cookie.flags);
+    keepCookiePrivate(res, cookie.name);
     // Synchronous from here to the end: the store answers from `handedOver`. Later calls of next() report a failed save.
     const next = (error?: unknown): void => {
       if (error instanceof StoreError) events.emit('store.failed', { operation: 'save the session', code: error.code });

@@ -283,7 +283,7 @@ describe('a handler that throws after the guard (THREATS G7)', () => {
       const thrown = [];
       process.on('unhandledRejection', (error) => thrown.push(error.message));
       process.on('exit', () => console.log(JSON.stringify({ calls, thrown })));
-      requireAuth({ token: true })(req, {}, () => { calls += 1; throw new Error('of the handler'); });`;
+      requireAuth({ token: true })(req, { headersSent: true }, () => { calls += 1; throw new Error('of the handler'); });`;
     const { stdout } = await run(process.execPath, ['--import', 'tsx', '--unhandled-rejections=throw', '--input-type=module', '--eval', script]);
     expect(JSON.parse(stdout)).toEqual({ calls: 1, thrown: ['of the handler'] });
   });
