@@ -8,6 +8,7 @@ import type { Session, SessionData } from 'express-session';
 import type { CookieFlags } from '../cookies.js';
 import { StoreError } from '../errors.js';
 import type { Events } from '../events.js';
+import { hidden } from '../hidden.js';
 import { keepCookiePrivate } from '../http.js';
 import { randomId } from '../seal.js';
 import type { Request, Response } from '../types.js';
@@ -104,28 +105,61 @@ function viewOf(req: Request, flags: CookieFlags): View {
   }) as View;
 }
 
-/** Defines the members of express-session on the request; the first use of one of them wakes it. */
+/** A request whose express-session sleeps, or its view once it is awake. */
+interface Sleeper {
+  view: View | undefined;
+  readonly wake: () => View;
+}
+
+const sleepers = hidden<Sleeper>();
+
+/** The first use of one of its members wakes it; an app may have wrapped the request in an object that inherits from it. */
+function woken(req: object): View {
+  for (let object: object | null = req; object !== null; object = Object.getPrototypeOf(object) as object | null) {
+    const sleeper = sleepers.get(object);
+    if (sleeper !== undefined) return (sleeper.view ??= sleeper.wake());
+  }
+  throw new TypeError('the session belongs to another request');
+}
+
+/** Made once: accessors that are the same for all requests let the engine give all of them the same shape. */
+const lazyMembers: Record<'session' | 'sessionID' | 'sessionStore', PropertyDescriptor> & ThisType<Request> = {
+  session: {
+    configurable: true,
+    get() {
+      return woken(this).session;
+    },
+    set(value: View['session']) {
+      const awake = woken(this);
+      if (value === undefined) delete awake.session;
+      else awake.session = value;
+    },
+  },
+  // express-session's store sets it on whatever request an app hands it.
+  sessionID: {
+    configurable: true,
+    get() {
+      return woken(this).sessionID;
+    },
+    set(value: View['sessionID']) {
+      Object.assign(woken(this), { sessionID: value });
+    },
+  },
+  sessionStore: {
+    configurable: true,
+    get() {
+      return woken(this).sessionStore;
+    },
+  },
+};
+
+/** Defines the members of express-session on the request. */
 function defineLazily(req: Request, wake: () => View): void {
-  let view: View | undefined;
-  const woken = (): View => (view ??= wake());
-  Object.defineProperties(req, {
-    session: {
-      configurable: true,
-      get: () => woken().session,
-      set: (value: View['session']) => {
-        const awake = woken();
-        if (value === undefined) delete awake.session;
-        else awake.session = value;
-      },
-    },
-    // express-session's store sets it on whatever request an app hands it.
-    sessionID: {
-      configurable: true,
-      get: () => woken().sessionID,
-      set: (value: View['sessionID']) => Object.assign(woken(), { sessionID: value }),
-    },
-    sessionStore: { configurable: true, get: () => woken().sessionStore },
-  });
+  sleepers.set(req, { view: undefined, wake });
+  // One by one: a quarter of the time that Object.defineProperties() takes.
+  Object.defineProperty(req, 'session', lazyMembers.session);
+  Object.defineProperty(req, 'sessionID', lazyMembers.sessionID);
+  Object.defineProperty(req, 'sessionStore', lazyMembers.sessionStore);
 }
 
 export interface AppSessions {
