@@ -7,6 +7,9 @@ const resultsFile = process.env['JEST_RESULTS_FILE'];
 const alone = process.env['REDIS_SHAPES'] === undefined ? ['<rootDir>/test/redis/(cluster|sentinel)\\.test\\.ts'] : [];
 
 const config: Config = {
+  // Suites with real parts are searched for secrets that came out: test/support/disclosure/watch.ts.
+  testEnvironment: '<rootDir>/test/support/disclosure/environment.mjs',
+  setupFilesAfterEnv: ['<rootDir>/test/support/disclosure/setup.ts'],
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/package/', ...alone],
   extensionsToTreatAsEsm: ['.ts'],

@@ -10,6 +10,7 @@ import { StoreError } from '../errors.js';
 import type { Events } from '../events.js';
 import { randomId } from '../seal.js';
 import type { Request, Response } from '../types.js';
+import { maskExpressSessionDebug } from './masked-debug.js';
 import type { SealedSessionStore, SessionContent } from './sealed-session-store.js';
 import type { SessionCookie } from './session-cookie.js';
 
@@ -131,6 +132,9 @@ export interface AppSessions {
   /** Defines `req.session`, which costs nothing until it is touched. Touching it throws StoreError when the store cannot tell. */
   attach(req: Request, res: Response, reading: SessionReading): void;
 }
+
+// Once for the process, like the module that it masks.
+maskExpressSessionDebug();
 
 interface AppSessionSettings {
   sessions: SealedSessionStore;
