@@ -20,10 +20,13 @@ let current;
 
 export default class DisclosureEnvironment extends TestEnvironment {
   #isWatched;
+  #debug;
 
   constructor(config, context) {
     super(config, context);
     this.#isWatched = watched.test(context.testPath);
+    // A test of load says so in its first comment: `@jest-environment-options {"debug": false}`.
+    this.#debug = config.projectConfig.testEnvironmentOptions.debug === false ? '' : debug;
   }
 
   async setup() {
@@ -31,7 +34,7 @@ export default class DisclosureEnvironment extends TestEnvironment {
     if (!this.#isWatched) return;
     this.global[key] = {};
     current = () => this.global?.[key]?.hooks;
-    Object.assign(this.global.process.env, { DEBUG: debug, DEBUG_COLORS: 'no' });
+    Object.assign(this.global.process.env, { DEBUG: this.#debug, DEBUG_COLORS: 'no' });
   }
 
   async handleTestEvent(event, state) {
