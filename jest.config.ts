@@ -21,7 +21,7 @@ const config: Config = {
     '^express-code-flow/providers$': '<rootDir>/lib/providers/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.stryker-tmp/'],
   maxWorkers: 2,
   testTimeout: 15_000,
   coverageProvider: 'v8',
