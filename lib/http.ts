@@ -119,7 +119,11 @@ export function isNavigation(req: Request): boolean {
   return req.method === 'GET' && namesHtml(header(req, 'accept') ?? '');
 }
 
+/** No browser's list is that long (THREATS J8). */
+const LONGEST_ACCEPT = 4096;
+
 function namesHtml(accept: string): boolean {
+  if (accept.length > LONGEST_ACCEPT) return false;
   return accept.split(',').some((range) => {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
     return type === 'text/html' && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));

@@ -8,6 +8,10 @@ export type RouteName = keyof Site['routes'];
 
 const longestReturnPath = 2048;
 
+/** Servers take no longer addresses; whoever sends one wants us to be busy (THREATS J8). */
+const longestQuery = 65_536;
+const longestDisguise = 65_536;
+
 /** Control characters, backslashes and halves of surrogate pairs: no page has them in its address, many attacks do. */
 const suspicious = /[\p{Cc}\p{Cs}\\]/u;
 
@@ -142,6 +146,8 @@ export function findApi(url: URL, apis: readonly ResolvedApi[]): ResolvedApi | u
 
 /** `..%2f`, `%252e%252e/` and `..;/` are names to the URL parser, and the way out of the prefix to some servers. */
 function climbs(pathname: string): boolean {
+  if (!/[%;]/.test(pathname)) return false; // the parser has resolved what is plain
+  if (pathname.length > longestDisguise) return true;
   const decoded = decodeFully(pathname);
   return decoded === undefined || segmentsOf(decoded).includes('..');
 }
@@ -150,5 +156,5 @@ function climbs(pathname: string): boolean {
 export function queryOf(req: Request): URLSearchParams {
   const url = req.url ?? '';
   const mark = url.indexOf('?');
-  return new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
+  return new URLSearchParams(mark === -1 || url.length > longestQuery ? '' : url.slice(mark + 1));
 }

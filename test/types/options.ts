@@ -43,6 +43,9 @@ codeFlow({ provider, baseUrl, secret, baseURL: baseUrl });
 // @ts-expect-error -- origins are compared letter by letter: no patterns
 codeFlow({ provider, baseUrl, secret, trustedOrigins: [/example\.com$/] });
 
+// @ts-expect-error -- THREATS G2: protection is where the route is; there are no exempted paths
+codeFlow({ provider, baseUrl, secret, skip: [/^\/public/] });
+
 // @ts-expect-error -- SameSite=None would send the session with every cross-site request
 codeFlow({ provider, baseUrl, secret, session: { sameSite: 'none' } });
 

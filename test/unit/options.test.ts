@@ -429,6 +429,17 @@ describe('refuses', () => {
   });
 });
 
+describe('J3: what express-session would let an app do wrongly', () => {
+  it.each(['resave', 'saveUninitialized', 'store', 'genid', 'rolling', 'unset', 'cookie', 'proxy'])('there is no option %s', (name) => {
+    expect(refusal({ [name]: true }).code).toBe('ERR_CODE_FLOW_OPTION_UNKNOWN');
+    expect(refusal({ session: { [name]: true } }).code).toBe('ERR_CODE_FLOW_OPTION_UNKNOWN');
+  });
+
+  it('memory in production is refused', () => {
+    expect(refusal({}, { NODE_ENV: 'production' }).code).toBe('ERR_CODE_FLOW_MEMORY_IN_PRODUCTION');
+  });
+});
+
 describe('in production', () => {
   const production = { NODE_ENV: 'production' };
 
