@@ -2,7 +2,7 @@
 import express, { type Express } from 'express';
 import { codeFlow, handleAuthErrors, requireAuth, type CodeFlow } from 'express-code-flow';
 import type { Config } from './config.js';
-import { assets, page, pageHeaders, tokenFacts } from './pages.js';
+import { assets, loginEvents, page, pageHeaders, tokenFacts } from './pages.js';
 
 export function createServer(config: Config): { app: Express; auth: CodeFlow } {
   const auth = codeFlow({
@@ -33,6 +33,9 @@ export function createServer(config: Config): { app: Express; auth: CodeFlow } {
   app.get('/status', requireAuth(), async (req, res) => {
     res.json({ claims: req.oauth.claims, ...(await tokenFacts(req)) });
   });
+
+  // Open for as long as the login lasts, wherever it is ended.
+  app.get('/events', requireAuth(), loginEvents);
 
   // The user's token goes along, renewed if it has to be.
   app.get('/orders', requireAuth(), async (req, res) => {

@@ -7,7 +7,7 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 
 /** What a value is for; part of its key. */
-export type Purpose = 'session' | 'grant' | 'login transaction' | 'login index';
+export type Purpose = 'session' | 'grant' | 'login transaction' | 'finished login' | 'login index';
 
 export interface Sealer {
   /** `context` must be the same at opening (GCM's additional authenticated data). */

@@ -69,11 +69,21 @@ interface CommonOptions {
   apis?: readonly (string | ApiOptions)[] | undefined;
   /** The session and its cookie. */
   session?: SessionOptions | undefined;
-  /** Paths under `baseUrl`; `false` switches one off. Default `/login`, `/callback`, `/logout`. */
-  routes?: { login?: string | false | undefined; callback?: string | undefined; logout?: string | false | undefined } | undefined;
+  /**
+   * Paths under `baseUrl`; `false` switches one off. Default `/login`, `/callback`, `/logout`, and no `session`, which tells the scripts of a
+   * single-page app who is logged in: see `docs/spa.md`.
+   */
+  routes?: {
+    login?: string | false | undefined;
+    callback?: string | undefined;
+    logout?: string | false | undefined;
+    session?: string | false | undefined;
+  } | undefined;
+  /** The claims that `routes.session` tells. Default: those with which one greets a user. */
+  sessionClaims?: readonly string[] | undefined;
   /**
    * Further origins, such as `https://admin.example.com`, whose pages may send the app what changes something: they can do whatever the
-   * user can. Default none: `requireAuth()` and the logout refuse it from everywhere but `baseUrl`'s own. This is no CORS.
+   * user can. Default none: `requireAuth()`, the logout and `authenticate()` refuse it from everywhere but `baseUrl`'s own. This is no CORS.
    */
   trustedOrigins?: readonly string[] | undefined;
   /** Where to go after a login that asked for no return path: a path under `baseUrl`, or a URL on its origin. Default `/`. */
@@ -133,7 +143,8 @@ export interface ResolvedOptions {
     /** `undefined`: grants end with their sessions. */
     readonly grantIdleTimeoutSeconds: number | undefined;
   };
-  readonly routes: { readonly login: string | false; readonly callback: string; readonly logout: string | false };
+  readonly routes: { readonly login: string | false; readonly callback: string; readonly logout: string | false; readonly session: string | false };
+  readonly sessionClaims: readonly string[];
   /** Every path under `baseUrl` where an authorization server's answer may arrive. One that ends in `/*` stands for one more segment. */
   readonly callbackPaths: readonly string[];
   /** As browsers write them in `Origin`. */

@@ -50,8 +50,8 @@ export function isOnSite(url: URL, site: Site): boolean {
 export function isOwnRoute(url: URL, site: Site): boolean {
   const path = plainPath(url.pathname);
   if (path === undefined) return true; // what cannot be read cannot be ruled out
-  const { login, logout } = site.routes;
-  return [login, logout, ...site.callbackPaths].some((route) => route !== false && matches(`/${path}`, `/${plainPath(`${site.basePath}${route}`) ?? ''}`));
+  const { login, logout, session } = site.routes;
+  return [login, logout, session, ...site.callbackPaths].some((route) => route !== false && matches(`/${path}`, `/${plainPath(`${site.basePath}${route}`) ?? ''}`));
 }
 
 /** Whether the path is the route's. A route may end in `/*`, for one more segment. */
@@ -117,10 +117,11 @@ const isUnder = (path: string, prefix: string): boolean => path === prefix || pa
  */
 export function matchRoute(req: Request, place: Place): RouteName | undefined {
   const paths = pathsOf(req, place.basePath);
-  const { login, logout } = place.routes;
+  const { login, logout, session } = place.routes;
   if (paths.some((path) => path === login)) return 'login';
   if (callbackPathOf(req, place) !== undefined) return 'callback';
-  return paths.some((path) => path === logout) ? 'logout' : undefined;
+  if (paths.some((path) => path === logout)) return 'logout';
+  return paths.some((path) => path === session) ? 'session' : undefined;
 }
 
 /** Under `baseUrl`, where an authorization server's answer arrived; `undefined`: the request is none. */

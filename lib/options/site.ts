@@ -34,6 +34,7 @@ const routeChecks = {
   login: optional(orOff(readRoute), '/login'),
   callback: optional(readRoute, '/callback'),
   logout: optional(orOff(readRoute), '/logout'),
+  session: optional(orOff(readRoute), false),
 } satisfies Checks<NonNullable<CodeFlowOptions['routes']>>;
 
 export const readRoutes: Check<Routes> = (value, path) => {

@@ -11,6 +11,7 @@ import type { EndedTokens, Provider } from '../provider/provider.js';
 import type { Providers } from '../provider-registry.js';
 import { hashId } from '../seal.js';
 import type { LoginRecord } from '../session/login-record.js';
+import type { LoginTransactions } from '../session/login-transaction.js';
 import type { RequestSession, Sessions } from '../session/session-middleware.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { appUrl, queryOf, safeReturnTo } from '../urls.js';
@@ -19,9 +20,12 @@ export interface LogoutSettings {
   options: ResolvedOptions;
   providers: Providers;
   tokens: TokenManager;
+  transactions: LoginTransactions;
   events: Events;
 }
 
+/** What the end of a login takes, apart from the browser. */
+type EndSettings = Omit<LogoutSettings, 'transactions'>;
 type Ended = Pick<LoginRecord, 'provider' | 'registration' | 'grantId'>;
 
 /** Answers `/logout`: `POST`, or a visit from the app's own pages; anything else gets a page with a button. */
@@ -52,11 +56,12 @@ function isOwnNavigation(req: Request): boolean {
 
 /** Ends the login of this request and answers with a redirect. Rejects with StoreError, and redirects nowhere, if it could not be ended. */
 export async function logout(settings: LogoutSettings, res: Response, session: RequestSession, returnTo: string | undefined): Promise<void> {
-  const { options, tokens, events } = settings;
+  const { options, tokens, transactions, events } = settings;
   const back = safeReturnTo(returnTo, options, options.afterLogout);
   if (session.state.kind === 'unknown') throw incomplete();
   if (session.state.kind === 'anonymous') {
     await endSession(session);
+    transactions.forgetFinished(res);
     return redirect(res, back);
   }
   const { login } = session.state;
@@ -64,6 +69,7 @@ export async function logout(settings: LogoutSettings, res: Response, session: R
   // The grant is gone: whatever becomes of the session, what the grant held must not live on at the server.
   const [outcome] = await Promise.allSettled([endSession(session), tell(settings, login, held, (provider, ended) => provider.logout(ended))]);
   if (outcome.status === 'rejected') throw outcome.reason;
+  transactions.forgetFinished(res);
   events.emit('logout.completed', { provider: login.provider, grant: hashId(login.grantId) });
   redirect(res, await landing(settings, login, held?.idToken, back));
 }
@@ -81,7 +87,7 @@ export async function endSessions({ providers, sessions, tokens }: LogoutSetting
  * Ends the grant of a login that `successor` has replaced. The server's own session may be the new login's too: only tokens are taken back,
  * and not the same user's: many servers take back all that one user granted one app with them (RFC 7009 §2.1), the new ones included.
  */
-export async function endReplaced(settings: LogoutSettings, login: LoginRecord, successor: LoginRecord): Promise<void> {
+export async function endReplaced(settings: EndSettings, login: LoginRecord, successor: LoginRecord): Promise<void> {
   try {
     const held = await settings.tokens.end(login.grantId);
     if (login.provider !== successor.provider || login.subject !== successor.subject) await tell(settings, login, held, revokeTokens);
@@ -99,7 +105,7 @@ export async function revokeTokens(provider: Pick<Provider, 'revoke'>, { refresh
 
 /** The user is signed out here already; what the server did not take back is told to whoever runs the app. */
 async function tell(
-  { providers, events }: LogoutSettings,
+  { providers, events }: EndSettings,
   login: Ended,
   held: TokenSet | undefined,
   say: (provider: Provider, ended: EndedTokens) => Promise<void>,
@@ -115,7 +121,7 @@ async function tell(
 }
 
 /** Where the browser goes: the server's logout if it has one and can be reached, else back into the app. */
-async function landing({ providers, options }: LogoutSettings, login: Ended, idTokenHint: string | undefined, back: string): Promise<string> {
+async function landing({ providers, options }: EndSettings, login: Ended, idTokenHint: string | undefined, back: string): Promise<string> {
   try {
     const provider = await providers.serverOf(login);
     const url = await provider.endSessionUrl({ idTokenHint, postLogoutRedirectUri: options.afterLogout });

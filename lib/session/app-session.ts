@@ -8,6 +8,7 @@ import type { Session, SessionData } from 'express-session';
 import type { CookieFlags } from '../cookies.js';
 import { StoreError } from '../errors.js';
 import type { Events } from '../events.js';
+import { keepCookiePrivate } from '../http.js';
 import { randomId } from '../seal.js';
 import type { Request, Response } from '../types.js';
 import { maskExpressSessionDebug } from './masked-debug.js';
@@ -16,7 +17,7 @@ import type { SessionCookie } from './session-cookie.js';
 
 /** What the start of the request learnt about its session. */
 export type SessionReading =
-  | { readonly kind: 'found'; readonly id: string; readonly content: SessionContent }
+  | { readonly kind: 'found'; readonly id: string; readonly content: SessionContent; readonly idleLeftSeconds: number }
   /** `id`: what the browser presented, though nothing is stored under it. */
   | { readonly kind: 'none'; readonly id?: string | undefined }
   | { readonly kind: 'unknown'; readonly id: string; readonly error: StoreError };
@@ -160,6 +161,7 @@ export function createAppSessions({ sessions, cookie, signingKeys, events, newEx
   function wake(req: Request, res: Response, reading: SessionReading): View {
     if (reading.kind === 'unknown') throw reading.error;
     const view = viewOf(req, cookie.flags);
+    keepCookiePrivate(res, cookie.name);
     // Synchronous from here to the end: the store answers from `handedOver`. Later calls of next() report a failed save.
     const next = (error?: unknown): void => {
       if (error instanceof StoreError) events.emit('store.failed', { operation: 'save the session', code: error.code });

@@ -7,6 +7,10 @@ import { redisScript, runScript } from '../redis-script.js';
 export interface SessionKeys {
   /** Reads and renews in one round trip. `undefined`: no such key. */
   getAndRenew(key: string, ttlSeconds: number): Promise<string | undefined>;
+  /** Reads without renewing, and tells how long the key will last. */
+  peek(key: string): Promise<{ value: string; leftSeconds: number } | undefined>;
+  /** Which of these are there. Renews none. */
+  exist(keys: readonly string[]): Promise<boolean[]>;
   /** `NX`: only if absent; `XX`: only if present. `false`: the condition did not hold and nothing was written. */
   set(key: string, value: string, ttlSeconds: number, condition: 'NX' | 'XX'): Promise<boolean>;
   delete(key: string): Promise<void>;
@@ -37,6 +41,15 @@ export function redisSessionKeys(connection: RedisConnection): SessionKeys {
         }),
       );
       return value ?? undefined;
+    },
+    async peek(key) {
+      const [value, leftSeconds] = await connection.run('read the session', (client) => Promise.all([client.get(key), client.ttl(key)]));
+      return value === null || leftSeconds < 0 ? undefined : { value, leftSeconds };
+    },
+    async exist(keys) {
+      // One command each, sent without waiting for the others: in a cluster keys of several slots cannot share one.
+      const counts = await connection.run('look for ended logins', (client) => Promise.all(keys.map((key) => client.exists(key))));
+      return counts.map((count) => count === 1);
     },
     async set(key, value, ttlSeconds, condition) {
       const reply = await connection.run('store the session', (client) =>
@@ -71,6 +84,11 @@ export function memorySessionKeys(): SessionKeys {
       if (value !== undefined) values.set(key, value, { ttl: ttlSeconds * 1000 });
       return Promise.resolve(value);
     },
+    peek(key) {
+      const value = values.peek(key);
+      return Promise.resolve(value === undefined ? undefined : { value, leftSeconds: Math.ceil(values.getRemainingTTL(key) / 1000) });
+    },
+    exist: (keys) => Promise.resolve(keys.map((key) => values.has(key))),
     set(key, value, ttlSeconds, condition) {
       const met = values.has(key) === (condition === 'XX');
       if (met) values.set(key, value, { ttl: ttlSeconds * 1000 });

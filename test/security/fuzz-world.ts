@@ -8,6 +8,7 @@ import { startApp, type TestApp } from '../support/apps.js';
 import { createBrowser } from '../support/browser.js';
 import { readBody } from '../support/http.js';
 import { startLyingServer, type LyingServer } from '../support/lying-server.js';
+import { siteAt } from '../support/site.js';
 import { cookieHeader, formBody, hostileText, mutated, ownRouteIn, queryText, serverAnswer } from './properties.js';
 
 export interface FuzzWorld {
@@ -109,7 +110,7 @@ function checkOutcome(outcome: unknown): void {
 
 function returnPath() {
   const routes = ['/login', '/callback', '/logout'];
-  const site = { baseUrl: new URL('https://app.example.com'), basePath: '', routes: { login: '/login', callback: '/callback', logout: '/logout' }, callbackPaths: ['/callback'] } as const;
+  const site = siteAt('https://app.example.com');
   return fc.asyncProperty(hostileText('app.example.com'), (address) => {
     const url = new URL(safeReturnTo(address, site, 'https://app.example.com/start'));
     if (url.origin !== site.baseUrl.origin || url.username !== '' || ownRouteIn(url.pathname, routes) !== undefined) throw new Error(`led to ${url.href}`);

@@ -14,6 +14,7 @@ import { frameworks, startApp, testSecret, type AppRequest, type Framework, type
 import { createBrowser, type Page, type RequestOptions } from '../support/browser.js';
 import { hostileAddresses, wrapped } from '../support/hostile-addresses.js';
 import { startLyingServer, type LyingServer } from '../support/lying-server.js';
+import { siteAt } from '../support/site.js';
 import { hostileText, ownRouteIn } from './properties.js';
 
 const asPage: RequestOptions = { follow: false };
@@ -36,12 +37,7 @@ const astray = (origin: string, lead: (address: string) => string, addresses: re
 const expectSafe = (location: string, origin: string): void => expect(problemOf(location, origin)).toBeUndefined();
 
 describe('B1, B2, B5, B7: the one function', () => {
-  const place = { routes: { login: '/login', callback: '/callback', logout: '/logout' }, callbackPaths: ['/callback'] } as const;
-  const sites = [
-    { ...place, baseUrl: new URL('https://app.example.com'), basePath: '' },
-    { ...place, baseUrl: new URL('https://app.example.com/shop'), basePath: '/shop' },
-    { ...place, baseUrl: new URL('http://127.0.0.1:3000'), basePath: '' },
-  ];
+  const sites = ['https://app.example.com', 'https://app.example.com/shop', 'http://127.0.0.1:3000'].map((baseUrl) => siteAt(baseUrl));
   const listFor = ({ protocol, host }: URL): string[] => hostileAddresses({ scheme: protocol.slice(0, -1), host });
 
   it('is shown more than 500 hostile addresses', () => {
@@ -107,6 +103,7 @@ describe('B6: one function, one call site', () => {
 
   it('and safeReturnTo is where each address from outside goes through', () => {
     expect(found(isCallOf('safeReturnTo'))).toEqual([
+      "routes/login-from-elsewhere.ts: safeReturnTo(query.get('returnTo') ?? '', options, options.afterLogin)",
       'routes/login.ts: safeReturnTo(parameters.returnTo, options, options.afterLogin)',
       'routes/logout.ts: safeReturnTo(returnTo, options, options.afterLogout)',
       'urls.ts: safeReturnTo(`${origin}${path}`, options, options.afterLogin)',

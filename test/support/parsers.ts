@@ -9,8 +9,10 @@ import { parseRetryAfter } from '../../lib/provider/retry-after.js';
 import { asJsonObject, parseTokenAnswer } from '../../lib/provider/token-answer.js';
 import { createSealer } from '../../lib/seal.js';
 import { createLoginTransactions } from '../../lib/session/login-transaction.js';
+import { memorySessionKeys } from '../../lib/session/session-keys.js';
 import { createSessionCookie } from '../../lib/session/session-cookie.js';
 import { callbackPathOf, findApi, matchRoute, queryOf, requestPath, safeReturnTo } from '../../lib/urls.js';
+import { siteAt } from './site.js';
 
 export interface Parser {
   readonly name: string;
@@ -19,15 +21,14 @@ export interface Parser {
   readonly read: (text: string) => unknown;
 }
 
-const place = { basePath: '/shop', routes: { login: '/login', callback: '/callback', logout: '/logout' }, callbackPaths: ['/callback', '/callback/*'] } as const;
-const site = { ...place, baseUrl: new URL('https://app.example.com/shop') };
+const site = { ...siteAt('https://app.example.com/shop'), callbackPaths: ['/callback', '/callback/*'] };
 const apis = [{ url: new URL('https://api.example.com/v1/'), resource: undefined, scope: undefined, provider: undefined }];
 /** server-fetch.ts reads no more. */
 const mostOfAnAnswer = 256 * 1024;
 const sealer = createSealer(['a secret for tests only: 4yVqD0sZ8nKcJm2T']);
 const flags = { secure: true, sameSite: 'lax', path: '/' } as const;
 const sessionCookie = createSessionCookie('session', flags, ['key']);
-const transactions = createLoginTransactions(sealer, systemClock, 'session', flags);
+const transactions = createLoginTransactions({ sealer, clock: systemClock, keys: memorySessionKeys(), sessionCookieName: 'session', flags });
 
 const request = (headers: Record<string, string>, url = '/'): IncomingMessage => Object.assign(new IncomingMessage(new Socket()), { url, method: 'GET', headers });
 
@@ -57,9 +58,9 @@ function long(path: string): URL {
 export const parsers: readonly Parser[] = [
   ...parsersOf('path', 'safeReturnTo', (text) => safeReturnTo(text, site, '/')),
   ...parsersOf('path', 'findApi', (text) => findApi(long(text), apis)),
-  ...parsersOf('path', 'matchRoute', (text) => [matchRoute(request({}, `/${text}`), place), callbackPathOf(request({}, `/callback/${text}`), place), requestPath(request({}, text))]),
+  ...parsersOf('path', 'matchRoute', (text) => [matchRoute(request({}, `/${text}`), site), callbackPathOf(request({}, `/callback/${text}`), site), requestPath(request({}, text))]),
   ...parsersOf('query', 'queryOf', (text) => queryOf(request({}, `/callback?${text}`)).getAll('code')),
-  ...parsersOf('query', 'matchRoute', (text) => matchRoute(request({}, `/login?${text}#${text}`), place)),
+  ...parsersOf('query', 'matchRoute', (text) => matchRoute(request({}, `/login?${text}#${text}`), site)),
   ...parsersOf('cookie', 'readCookies', readCookies),
   ...parsersOf('cookie', 'the session cookie', (text) => sessionCookie.read(text), 'session=s:'),
   ...parsersOf('cookie', 'login transactions', (text) => [transactions.find(request({ cookie: text }), 'x'), transactions.findSilent(request({ cookie: text }))]),

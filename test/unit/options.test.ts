@@ -54,7 +54,7 @@ describe('what is left out', () => {
       absoluteTimeoutSeconds: 604_800,
       keep: [],
     });
-    expect(routes).toEqual({ login: '/login', callback: '/callback', logout: '/logout' });
+    expect(routes).toEqual({ login: '/login', callback: '/callback', logout: '/logout', session: false });
     expect(loginParams).toEqual(['login_hint', 'ui_locales', 'prompt', 'acr_values', 'max_age']);
     expect({ apis, httpTimeoutSeconds, redisTimeoutSeconds, redis }).toEqual({
       apis: [],
@@ -366,6 +366,10 @@ describe('refuses', () => {
     [{ afterLogin: 'blob:https://app.example.com/1' }, invalid, '`afterLogin` must be a path'],
     [{ afterLogout: '/login' }, conflict, '`afterLogout` must not be one of `routes`'],
     // the rest
+    [{ routes: { session: true } }, invalid, '`routes.session` must be a path such as "/session"'],
+    [{ routes: { session: '/logout' } }, conflict, '`routes.session` is the same path as `routes.logout`'],
+    [{ sessionClaims: 'name' }, invalid, '`sessionClaims` must be an array'],
+    [{ sessionClaims: ['name', ''] }, invalid, '`sessionClaims[1]` must be the name of a claim'],
     // trustedOrigins
     [{ trustedOrigins: 'https://admin.example.com' }, invalid, '`trustedOrigins` must be an array'],
     [{ trustedOrigins: ['admin.example.com'] }, invalid, '`trustedOrigins[0]` must be an origin such as "https://admin.example.com"'],
