@@ -12,6 +12,7 @@ import { hidden } from '../hidden.js';
 import { keepCookiePrivate } from '../http.js';
 import { randomId } from '../seal.js';
 import type { Request, Response } from '../types.js';
+import { maskExpressSessionDebug } from './masked-debug.js';
 import type { SealedSessionStore, SessionContent } from './sealed-session-store.js';
 import type { SessionCookie } from './session-cookie.js';
 
@@ -166,6 +167,9 @@ export interface AppSessions {
   /** Defines `req.session`, which costs nothing until it is touched. Touching it throws StoreError when the store cannot tell. */
   attach(req: Request, res: Response, reading: SessionReading): void;
 }
+
+// Once for the process, like the module that it masks.
+maskExpressSessionDebug();
 
 interface AppSessionSettings {
   sessions: SealedSessionStore;

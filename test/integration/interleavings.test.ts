@@ -2,6 +2,7 @@
  * One user's requests in every order that chance makes of them: uses and renewals of the token, writes to `req.session`, requests that hold
  * the session for a while, a logout, a login. Two apps on one Redis, a strict authorization server. A failure prints the seed, which
  * gives the same requests at the same moments again: `INTERLEAVINGS_SEED=<seed>`.
+ * @jest-environment-options {"debug": false}
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
