@@ -5,6 +5,7 @@ import type { ResolvedProvider } from '../types.js';
 import { createDiscovery } from './discovery.js';
 import { configurationByHand, createRegistration } from './registration.js';
 import { createServerFetch } from './server-fetch.js';
+import { createServerKeys, type FindServerKeys } from './server-keys.js';
 
 export interface ProviderDependencies {
   readonly fetch: typeof fetch;
@@ -17,10 +18,13 @@ export interface Connection {
   readonly options: ResolvedProvider;
   readonly fetch: typeof fetch;
   readonly httpTimeoutSeconds: number;
+  readonly clock: Clock;
   /** openid-client's view of server and registration. Throws ProviderError while the server cannot be found. */
   readonly configuration: () => Promise<Configuration>;
   /** The same with our id alone, for an endpoint that takes no authentication. */
   readonly unauthenticated: (configuration: Configuration) => Configuration;
+  /** Its public keys, kept for a while. */
+  readonly findKeys: FindServerKeys;
 }
 
 /** Sends nothing: the app starts without its authorization server. Throws ConfigurationError. */
@@ -32,11 +36,13 @@ export function connect(options: ResolvedProvider, dependencies: ProviderDepende
     options,
     fetch,
     httpTimeoutSeconds,
+    clock,
     configuration: finder(),
     unauthenticated(configuration) {
       const { clientId, metadata, prepare } = registration;
       return prepare(new Configuration(configuration.serverMetadata(), clientId, metadata, None()));
     },
+    findKeys: createServerKeys({ name: options.name, serverFetch, httpTimeoutSeconds, clock }),
   };
 
   function finder(): () => Promise<Configuration> {

@@ -7,7 +7,7 @@ import type { Request } from '../../lib/types.js';
 import { appUrl, callbackPathOf, findApi, isLoopback, matchRoute, requestPath, returnPathOf, safeReturnTo } from '../../lib/urls.js';
 
 const fallback = 'https://app.example.com/start';
-const routes = { login: '/login', callback: '/callback', logout: '/logout' } as const;
+const routes = { login: '/login', callback: '/callback', logout: '/logout', backchannelLogout: '/backchannel-logout', frontchannelLogout: false } as const;
 const callbackPaths = ['/callback'];
 const site = { baseUrl: new URL('https://app.example.com'), basePath: '', routes, callbackPaths };
 const shop = { baseUrl: new URL('https://app.example.com/shop'), basePath: '/shop', routes, callbackPaths };
