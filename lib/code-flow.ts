@@ -4,6 +4,8 @@ import type { Clock } from './clock.js';
 import { contextOf, setContext } from './context.js';
 import type { RequestContext } from './context.js';
 import { ConfigurationError } from './errors.js';
+import { createDeploymentChecks } from './deployment-checks.js';
+import type { DeploymentCheck } from './deployment-checks.js';
 import { createEvents } from './events.js';
 import type { CodeFlowEvents, Events } from './events.js';
 import { createMemoryGrantStore } from './grants/memory-grant-store.js';
@@ -15,6 +17,7 @@ import { createOfflineGrant } from './offline-grant.js';
 import type { OfflineGrant } from './offline-grant.js';
 import { resolveOptions } from './options.js';
 import { refuseProtocolParameter } from './options/authorization-params.js';
+import { createProblemTeller } from './problems.js';
 import { createProviders } from './provider-registry.js';
 import type { Providers } from './provider-registry.js';
 import { connectRedis } from './redis-connection.js';
@@ -119,18 +122,20 @@ interface Parts {
   transactions: LoginTransactions;
   logoutReturns: LogoutReturns;
   usedLogoutTokens: UsedLogoutTokens;
+  checkDeployment: DeploymentCheck;
 }
 
 function assemble(options: ResolvedOptions): Parts {
   const events = createEvents();
   const clock = systemClock;
+  const tell = createProblemTeller(events, () => clock.monotonic());
   const sealer = createSealer(options.secrets);
   const { redis, fetch, httpTimeoutSeconds, redisTimeoutSeconds, session } = options;
-  const connection = redis === undefined ? undefined : connectRedis(redis, redisTimeoutSeconds, events);
+  const connection = redis === undefined ? undefined : connectRedis(redis, redisTimeoutSeconds, events, tell);
   const keys = connection === undefined ? memorySessionKeys() : redisSessionKeys(connection);
   const store = connection === undefined ? createMemoryGrantStore(clock) : createRedisGrantStore(connection, sealer);
-  if (connection !== undefined) probeRedis({ connection, keys, grants: store, sealer, clock, events });
-  const providers = createProviders(options, { fetch, httpTimeoutSeconds, clock });
+  if (connection !== undefined) probeRedis({ connection, keys, grants: store, sealer, clock, events, tell });
+  const providers = createProviders(options, { fetch, httpTimeoutSeconds, clock, tell });
   const sessions = createSessions({ options, keys, sealer, clock, events });
   const { idleTimeoutSeconds, grantIdleTimeoutSeconds } = session;
   const timeouts = { httpTimeoutSeconds, redisTimeoutSeconds, idleTimeoutSeconds, grantIdleTimeoutSeconds };
@@ -138,7 +143,8 @@ function assemble(options: ResolvedOptions): Parts {
   const transactions = createLoginTransactions(sealer, clock, session.cookieName, sessions.cookieFlags);
   const logoutReturns = createLogoutReturns(sealer, clock, options, sessions.cookieFlags);
   const usedLogoutTokens = createUsedLogoutTokens(keys);
-  return { options, events, clock, connection, providers, sessions, tokens, transactions, logoutReturns, usedLogoutTokens };
+  const checkDeployment = createDeploymentChecks(options, tell);
+  return { options, events, clock, connection, providers, sessions, tokens, transactions, logoutReturns, usedLogoutTokens, checkDeployment };
 }
 
 function handle(parts: Parts, req: Request, res: Response, next: Next): void {
@@ -156,6 +162,7 @@ function mountedTwice(): ConfigurationError {
 
 function serve(parts: Parts, route: RouteName | undefined, session: RequestSession, req: Request, res: Response, next: Next): void {
   attach(parts, session, req, res);
+  if (route !== undefined) parts.checkDeployment(route, req);
   switch (route) {
     case undefined:
       return finishLogout(parts, req, res) ? undefined : next();

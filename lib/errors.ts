@@ -94,7 +94,7 @@ export class StoreError extends CodeFlowError {
   }
 }
 
-/** Every code, with the class that carries it. `README.md` explains each. */
+/** Every code, with the class that carries it. `docs/errors.md` says of each how it comes about and what to do. */
 export type CodeFlowErrorCode =
   // ConfigurationError
   | 'ERR_CODE_FLOW_OPTION_MISSING'
@@ -105,6 +105,9 @@ export type CodeFlowErrorCode =
   | 'ERR_CODE_FLOW_HTTP_REFUSED'
   | 'ERR_CODE_FLOW_MEMORY_IN_PRODUCTION'
   | 'ERR_CODE_FLOW_REDIS_INCOMPATIBLE'
+  | 'ERR_CODE_FLOW_REDIS_EVICTS'
+  | 'ERR_CODE_FLOW_BASE_URL_MISMATCH'
+  | 'ERR_CODE_FLOW_COOKIE_LOST'
   | 'ERR_CODE_FLOW_NOT_MOUNTED'
   | 'ERR_CODE_FLOW_MOUNTED_TWICE'
   | 'ERR_CODE_FLOW_API_NOT_LISTED'
@@ -119,6 +122,7 @@ export type CodeFlowErrorCode =
   | 'ERR_CODE_FLOW_CODE_REFUSED'
   | 'ERR_CODE_FLOW_ISSUER_MISMATCH'
   | 'ERR_CODE_FLOW_ID_TOKEN_INVALID'
+  | 'ERR_CODE_FLOW_CLOCK_SKEW'
   | 'ERR_CODE_FLOW_SUBJECT_MISMATCH'
   | 'ERR_CODE_FLOW_ACR_NOT_MET'
   | 'ERR_CODE_FLOW_NOT_A_NAVIGATION'

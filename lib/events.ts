@@ -48,7 +48,7 @@ export interface CodeFlowEvents {
   'store.ready': Record<string, never>;
   /** The store could not answer a request. */
   'store.failed': { operation: string; code: CodeFlowErrorCode };
-  /** Something is set up wrongly and only running showed it. */
+  /** Something is set up wrongly and only running showed it; `docs/errors.md` says what to do. Told once a minute at most, and at first as a process warning too. */
   'configuration.problem': { code: CodeFlowErrorCode; message: string };
 }
 

@@ -1,13 +1,13 @@
 /** Options are checked once, at start-up; the result is complete, frozen and never questioned again. */
 import { apiChecks, readApis } from './options/apis.js';
 import { readLoginParams } from './options/authorization-params.js';
-import { type Check, type Checks, optional, readTable, refuse, seconds, show } from './options/check.js';
+import { type Check, type Checks, listOf, optional, readTable, refuse, seconds, show } from './options/check.js';
 import { providerChecks } from './options/provider.js';
 import { checkApiProviders, readNamedProvider, readProviders, resolveCallbackPaths, resolveProviders } from './options/providers.js';
 import { readRedis } from './options/redis.js';
 import { readSecrets } from './options/secret.js';
 import { readSession, resolveSession, sessionChecks } from './options/session.js';
-import { basePathOf, readBaseUrl, readClearSiteData, readLanding, readRoutes, resolveLanding } from './options/site.js';
+import { basePathOf, readBaseUrl, readClearSiteData, readLanding, readOrigin, readRoutes, refuseWeakOrigins, resolveLanding } from './options/site.js';
 import { refuseHttp } from './options/url.js';
 import type { CodeFlowOptions, ResolvedOptions } from './types.js';
 
@@ -33,6 +33,7 @@ const checks = {
   apis: optional(readApis, []),
   session: readSession,
   routes: readRoutes,
+  trustedOrigins: optional(listOf(readOrigin), []),
   afterLogin: readLanding,
   afterLogout: readLanding,
   clearSiteData: optional(readClearSiteData, []),
@@ -57,7 +58,8 @@ export function resolveOptions(input: CodeFlowOptions, environment: Environment 
   const { secret, redis, afterLogin, afterLogout, provider, providers, ...options } = readTable(checks, input, '', deeper);
   if (environment.NODE_ENV === 'production') refuseInProduction(options.baseUrl, redis);
 
-  const { baseUrl, routes } = options;
+  const { baseUrl, routes, trustedOrigins } = options;
+  refuseWeakOrigins(trustedOrigins, baseUrl);
   const basePath = basePathOf(baseUrl);
   const known = resolveProviders(provider, providers);
   const callbackPaths = resolveCallbackPaths(known, options);

@@ -69,24 +69,42 @@ export function createProviders(options: Settings, dependencies: ProviderDepende
   };
 }
 
-/** One call of the app's function for all who wait; failures and unknown names are never kept. */
+interface Found {
+  readonly provider: RegisteredProvider;
+  /** On the monotonic clock; after it the function is asked again. */
+  readonly goodUntil: number;
+}
+
+/** One call of the app's function for all who wait; unknown names are never kept, so that no flood of them pushes a known one out. */
 function foundProviders(ask: ReturnType<typeof asking>, { clock }: ProviderDependencies, register: (value: unknown, name: string) => RegisteredProvider) {
-  const cache = new LRUCache<string, RegisteredProvider>({
-    max: MOST_FOUND,
-    ttl: FOUND_FOR_MS,
-    perf: { now: () => clock.monotonic() },
-    ttlResolution: 0,
-    // More tenants at once than there is room for: those that are pushed out while they are looked up are still answered.
-    ignoreFetchAbort: true,
-    async fetchMethod(name, before, { options }) {
-      const answer = await ask(name);
-      if (!(answer instanceof ProviderError)) return answer === undefined ? undefined : register(answer, name);
+  const kept = new LRUCache<string, Found>({ max: MOST_FOUND });
+  const lookups = new Map<string, Promise<RegisteredProvider | undefined>>();
+
+  function keep(name: string, provider: RegisteredProvider, forMs: number): RegisteredProvider {
+    kept.set(name, { provider, goodUntil: clock.monotonic() + forMs });
+    return provider;
+  }
+
+  async function lookUp(name: string, before: RegisteredProvider | undefined): Promise<RegisteredProvider | undefined> {
+    const answer = await ask(name);
+    if (answer instanceof ProviderError) {
       if (before === undefined) throw answer;
-      options.ttl = FAILED_FOR_MS; // while the app's function fails, what it said last goes on to count
-      return before;
-    },
-  });
-  return (name: string): Promise<RegisteredProvider | undefined> => cache.fetch(name);
+      return keep(name, before, FAILED_FOR_MS); // while the app's function fails, what it said last goes on to count
+    }
+    if (answer !== undefined) return keep(name, register(answer, name), FOUND_FOR_MS);
+    kept.delete(name);
+    return undefined;
+  }
+
+  return (name: string): Promise<RegisteredProvider | undefined> => {
+    const found = kept.get(name);
+    if (found !== undefined && found.goodUntil > clock.monotonic()) return Promise.resolve(found.provider);
+    const underWay = lookups.get(name);
+    if (underWay !== undefined) return underWay;
+    const lookup = lookUp(name, found?.provider).finally(() => lookups.delete(name));
+    lookups.set(name, lookup);
+    return lookup;
+  };
 }
 
 /** What the app's function says, or that it failed or took too long. */

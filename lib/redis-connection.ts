@@ -5,9 +5,11 @@
 import { systemClock } from './clock.js';
 import { StoreError } from './errors.js';
 import type { Events } from './events.js';
+import { createProblemTeller } from './problems.js';
+import type { TellProblem } from './problems.js';
 import { openClient } from './redis-client.js';
 import type { RedisClient } from './redis-client.js';
-import { createProblemTeller, replyCode } from './redis-replies.js';
+import { createReplyListener, replyCode } from './redis-replies.js';
 
 export { replyCode } from './redis-replies.js';
 export type { RedisClient } from './redis-client.js';
@@ -58,11 +60,11 @@ class OwnConnection implements RedisConnection {
   #refusal: unknown;
   #closed = false;
 
-  constructor(client: RedisClient, timeoutMs: number, events: Events) {
+  constructor(client: RedisClient, timeoutMs: number, events: Events, tell: TellProblem) {
     this.#client = client;
     this.#timeoutMs = timeoutMs;
     this.#events = events;
-    this.#tellProblem = createProblemTeller(events, () => systemClock.monotonic());
+    this.#tellProblem = createReplyListener(tell);
     const hear = (error: unknown): void => {
       this.#refusal = error;
       this.#tellProblem(error);
@@ -149,9 +151,14 @@ class OwnConnection implements RedisConnection {
   }
 }
 
-export function connectRedis(redis: RedisClient | string, timeoutSeconds: number, events: Events): RedisConnection {
+export function connectRedis(
+  redis: RedisClient | string,
+  timeoutSeconds: number,
+  events: Events,
+  tell = createProblemTeller(events, () => systemClock.monotonic()),
+): RedisConnection {
   const timeoutMs = timeoutSeconds * 1000;
-  return new OwnConnection(openClient(redis, timeoutMs), timeoutMs, events);
+  return new OwnConnection(openClient(redis, timeoutMs), timeoutMs, events, tell);
 }
 
 function shutDown(operation: string): StoreError {

@@ -7,6 +7,8 @@ import type { Clock } from './clock.js';
 import type { Events } from './events.js';
 import type { GrantStore } from './grants/grant-store.js';
 import type { TokenSet } from './grants/token-set.js';
+import type { TellProblem } from './problems.js';
+import { replyCode } from './redis-connection.js';
 import type { RedisConnection } from './redis-connection.js';
 import { hashId, randomId } from './seal.js';
 import type { Sealer } from './seal.js';
@@ -20,6 +22,7 @@ interface ProbeSettings {
   sealer: Sealer;
   clock: Clock;
   events: Events;
+  tell: TellProblem;
 }
 
 /** What a probe leaves behind when it is cut short is gone after this time. */
@@ -41,6 +44,7 @@ async function untilItWorks(settings: ProbeSettings): Promise<void> {
     try {
       await probeSessions(settings);
       await probeGrants(settings.grants);
+      await checkEviction(settings);
       return settings.events.emit('store.ready', {});
     } catch {
       // Told by the connection, as an event.
@@ -79,4 +83,20 @@ async function probeGrants(grants: GrantStore): Promise<void> {
   await grants.commit(attempt, { tokens, newVersion: 2, leftMs: undefined, backOffMs: 0, keepMs });
   await grants.renew(attempt.grantId, keepMs);
   await grants.destroy(attempt.grantId);
+}
+
+/**
+ * A server that makes room by dropping keys signs users out, and drops refresh tokens (THREATS J6). INFO is allowed where hosted servers
+ * refuse CONFIG. Whoever may not ask for it is not told.
+ */
+async function checkEviction({ connection, tell }: ProbeSettings): Promise<void> {
+  const info = await connection.run('read its settings', (client) =>
+    client.info('memory').catch((error: unknown) => {
+      if (replyCode(error) === undefined) throw error;
+      return '';
+    }),
+  );
+  const policy = /^maxmemory_policy:([a-z-]+)/m.exec(info)?.[1] ?? 'noeviction';
+  if (policy === 'noeviction') return;
+  tell('ERR_CODE_FLOW_REDIS_EVICTS', `Redis drops keys when its memory is full (maxmemory-policy ${policy}), and with them logins: set it to noeviction`);
 }

@@ -1,7 +1,6 @@
 /** What Redis' error replies mean. Their text quotes commands, keys and user names: none of it goes on but names of commands. */
 import { types } from 'node:util';
-import { ConfigurationError } from './errors.js';
-import type { Events } from './events.js';
+import type { TellProblem } from './problems.js';
 
 /** The first word of a Redis error reply, such as `READONLY` or `OOM`: the only part of it that holds no arguments. */
 export function replyCode(error: unknown): string | undefined {
@@ -44,19 +43,10 @@ export function problemIn(error: unknown): string | undefined {
   return undefined;
 }
 
-const ONCE_IN_MS = 60_000;
-
-/** Tells of a problem with the setup of Redis: each as an event once a minute, and as a process warning once. */
-export function createProblemTeller(events: Events, monotonic: () => number): (error: unknown) => void {
-  const toldAt = new Map<string, number>();
+/** Tells of a problem with the setup of Redis. */
+export function createReplyListener(tell: TellProblem): (error: unknown) => void {
   return (error) => {
     const problem = problemIn(error);
-    if (problem === undefined) return;
-    const before = toldAt.get(problem);
-    if (before !== undefined && monotonic() - before < ONCE_IN_MS) return;
-    toldAt.set(problem, monotonic());
-    const { code, message } = new ConfigurationError('ERR_CODE_FLOW_REDIS_INCOMPATIBLE', problem);
-    events.emit('configuration.problem', { code, message });
-    if (before === undefined) process.emitWarning(message, { code });
+    if (problem !== undefined) tell('ERR_CODE_FLOW_REDIS_INCOMPATIBLE', problem);
   };
 }

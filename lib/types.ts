@@ -71,6 +71,11 @@ interface CommonOptions {
   session?: SessionOptions | undefined;
   /** Paths under `baseUrl`; `false` switches one off. */
   routes?: RouteOptions | undefined;
+  /**
+   * Further origins, such as `https://admin.example.com`, whose pages may send the app what changes something: they can do whatever the
+   * user can. Default none: `requireAuth()` and the logout refuse it from everywhere but `baseUrl`'s own. This is no CORS.
+   */
+  trustedOrigins?: readonly string[] | undefined;
   /** Where to go after a login that asked for no return path: a path under `baseUrl`, or a URL on its origin. Default `/`. */
   afterLogin?: string | undefined;
   /**
@@ -162,6 +167,8 @@ export interface ResolvedOptions {
   };
   /** Every path under `baseUrl` where an authorization server's answer may arrive. One that ends in `/*` stands for one more segment. */
   readonly callbackPaths: readonly string[];
+  /** As browsers write them in `Origin`. */
+  readonly trustedOrigins: readonly string[];
   /** Absolute, on our origin. */
   readonly afterLogin: string;
   /** Absolute, on our origin. */

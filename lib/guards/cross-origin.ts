@@ -1,17 +1,28 @@
 /** Whether another site made the browser send this. */
+import { AccessDeniedError } from '../errors.js';
 import { header } from '../http.js';
-import type { Request } from '../types.js';
+import type { Request, ResolvedOptions } from '../types.js';
+
+type Origins = Pick<ResolvedOptions, 'baseUrl' | 'trustedOrigins'>;
+
+/** RFC 9110 §9.2.1, without TRACE, which nobody needs. What changes nothing may come from everywhere. */
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** The error for a request that would change something and that a foreign page made the browser send (THREATS G6). */
+export function crossOriginRefusal(req: Request, origins: Origins): AccessDeniedError | undefined {
+  if (SAFE_METHODS.has(req.method ?? '') || !isCrossOrigin(req, origins)) return undefined;
+  return new AccessDeniedError('ERR_CODE_FLOW_CROSS_ORIGIN', 'the request comes from another site; if that is one of yours, name its origin in `trustedOrigins`');
+}
 
 /**
- * As Go's `http.CrossOriginProtection`, and compared with `baseUrl` instead of the Host header: browsers cannot forge either
+ * As Go's `http.CrossOriginProtection`, and compared with `baseUrl` instead of the Host header: no page can forge either
  * header. A request with neither comes from no current browser's cross-site form and is let through.
- *
- * The method is not looked at. For a GET, to which browsers add no `Origin`, `false` proves something only where
- * `Sec-Fetch-Site` was sent.
+ * `docs/decisions/cross-origin-requests.md` says where we differ.
  */
-export function isCrossOrigin(req: Request, baseUrl: URL): boolean {
+function isCrossOrigin(req: Request, { baseUrl, trustedOrigins }: Origins): boolean {
+  const origin = header(req, 'origin');
+  if (origin !== undefined && trustedOrigins.includes(origin)) return false;
   const site = header(req, 'sec-fetch-site');
   if (site !== undefined) return site !== 'same-origin' && site !== 'none';
-  const origin = header(req, 'origin');
   return origin !== undefined && origin !== baseUrl.origin;
 }

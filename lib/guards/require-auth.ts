@@ -6,7 +6,8 @@ import { type Check, type Checks, flag, listOf, optional, readTable, refuse, sho
 import { readScope } from '../options/provider.js';
 import { readProviderName } from '../options/providers.js';
 import type { LoginRecord } from '../session/login-record.js';
-import type { Claims, Middleware } from '../types.js';
+import type { Claims, Middleware, Request } from '../types.js';
+import { crossOriginRefusal } from './cross-origin.js';
 
 /** What a route asks for besides a login. */
 export interface RequireAuthOptions {
@@ -52,7 +53,7 @@ type Requirements = ReturnType<typeof readRequirements>;
 
 /**
  * Lets a request through only if its user is logged in and meets the requirements; otherwise an error goes to `next`, which
- * `handleAuthErrors()` answers. Without `scope` and `token` this takes no call to Redis or the authorization server.
+ * `handleAuthErrors()` answers. Methods but GET, HEAD and OPTIONS are refused if another origin made the browser send them. Without `scope` and `token` this takes no call to Redis or the authorization server.
  * @example
  * ```ts
  * app.get('/admin', requireAuth({ claims: ({ role }) => role === 'admin', maxAgeSeconds: 600 }), (req, res) => {
@@ -67,7 +68,7 @@ export function requireAuth(options: RequireAuthOptions = {}): Middleware {
 
   return function requireAuthMiddleware(req, _res, next) {
     const context = contextOf(req);
-    const error = firstRefusal(context, requirements);
+    const error = firstRefusal(req, context, requirements);
     if (error !== undefined || context === undefined || !waits) return next(error);
     // Both in one then(): what a later handler throws inside next() must not bring us to call next() again (THREATS G7).
     secondRefusal(context, requirements).then(next, (reason: unknown) => next(asRefusal(reason)));
@@ -75,7 +76,7 @@ export function requireAuth(options: RequireAuthOptions = {}): Middleware {
 }
 
 /** What can be told at once; `undefined`: nothing against it so far. */
-function firstRefusal(context: RequestContext | undefined, requirements: Requirements): unknown {
+function firstRefusal(req: Request, context: RequestContext | undefined, requirements: Requirements): unknown {
   if (context === undefined) {
     const problem = 'requireAuth() ran on a request that codeFlow() has not seen: put app.use(codeFlow(…)) before the route';
     return new ConfigurationError('ERR_CODE_FLOW_NOT_MOUNTED', problem);
@@ -85,6 +86,8 @@ function firstRefusal(context: RequestContext | undefined, requirements: Require
   if (provider !== undefined && options.providers.find === undefined && !options.providers.listed.has(provider)) {
     return new ConfigurationError('ERR_CODE_FLOW_OPTION_INVALID', `requireAuth({ provider }) names ${show(provider)}, which is not among \`providers\``);
   }
+  const foreign = crossOriginRefusal(req, options);
+  if (foreign !== undefined) return foreign;
   if (state.kind === 'unknown') return state.error;
   if (state.kind === 'anonymous') return new AuthenticationRequiredError('ERR_CODE_FLOW_LOGIN_REQUIRED', 'this route needs a login', { provider });
   if (provider !== undefined && provider !== state.login.provider) {

@@ -2,7 +2,7 @@
 import type { CodeFlowOptions, ResolvedOptions } from '../types.js';
 import { appUrl, isOnSite, isOwnRoute, type Site } from '../urls.js';
 import { type Check, type Checks, listOf, oneOf, optional, readTable, refuse, show, showUrl, text } from './check.js';
-import { readUrl, refuseQuery } from './url.js';
+import { readUrl, refuseHttp, refuseQuery } from './url.js';
 
 type Routes = ResolvedOptions['routes'];
 
@@ -66,5 +66,18 @@ export function resolveLanding(input: string, site: Site, path: string): string 
 
 /** Our own cookies go anyway. All cookies of the domain would be those of an authorization server beside the app too, which its logout needs. */
 export const readClearSiteData = listOf(oneOf('cache', 'storage'));
+
+/** Exactly as browsers send it: what is compared with a header has one spelling. */
+export const readOrigin: Check<string> = (value, path) => {
+  const url = readUrl(value, path, 'an origin such as "https://admin.example.com"');
+  if (url.origin !== value) refuse(path, `must be an origin, without path, query and default port, in lower case: write ${show(url.origin)}; got ${showUrl(String(value))}`);
+  return url.origin;
+};
+
+/** From a page that was fetched in plain http anybody on the way can send what they like. An app that is itself on http has nothing to lose by it. */
+export function refuseWeakOrigins(origins: readonly string[], baseUrl: URL): void {
+  if (baseUrl.protocol !== 'https:') return;
+  for (const [index, origin] of origins.entries()) refuseHttp(new URL(origin), `trustedOrigins[${index}]`, 'Whoever is on the way could act as the user.');
+}
 
 export const readLanding = optional(text('a path such as "/"'), '/');

@@ -2,6 +2,7 @@
 import { authorizationCodeGrant, type IDToken } from 'openid-client';
 import { LoginError } from '../errors.js';
 import type { ResolvedProvider, TokenResponse } from '../types.js';
+import { checkIssueTime } from './clock-skew.js';
 import type { Connection } from './connection.js';
 import { readClaims } from './id-token.js';
 import { withClaims } from './login-claims.js';
@@ -14,20 +15,23 @@ import { verifiedTokens } from './verified-tokens.js';
 
 export async function exchangeCode(connection: Connection, callback: URL, checks: CodeChecks): Promise<TokenResponse> {
   const { options, httpTimeoutSeconds } = connection;
-  // openid-client takes an empty verifier for "no PKCE" (THREATS A13).
-  if (checks.state === '' || checks.nonce === '' || checks.codeVerifier === '') {
+  // openid-client takes an empty or a missing verifier for "no PKCE" (THREATS A13).
+  if ([checks.state, checks.nonce, checks.codeVerifier].some((value) => typeof value !== 'string' || value === '')) {
     throw new LoginError('ERR_CODE_FLOW_STATE_UNKNOWN', 'The record of the login under way is incomplete. Start the login again.');
   }
   const call = startCall('login', httpTimeoutSeconds);
   const configuration = await connection.configuration();
   const inFront = answersInFront(options);
+  const frontIdToken = inFront ? (callback.searchParams.get('id_token') ?? undefined) : undefined;
+  if (frontIdToken !== undefined) call.frontIdToken = frontIdToken;
   const tokens = await runCall(call, async () => {
     const answer = await authorizationCodeGrant(configuration, inFront ? withFragment(callback) : callback, openidChecks(options, checks));
-    if (inFront) checkSameUser(readClaims(callback.searchParams.get('id_token') ?? undefined), answer.claims());
+    if (inFront) checkSameUser(readClaims(frontIdToken), answer.claims());
     return verifiedTokens(answer, call, options);
   }).catch((error: unknown) => {
     throw translateLoginError(error, { options, call, server: configuration.serverMetadata(), callback, checks });
   });
+  checkIssueTime(tokens.claims, options.name);
   return withClaims(connection, configuration, call, tokens);
 }
 

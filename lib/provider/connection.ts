@@ -1,9 +1,11 @@
 /** What every operation at one authorization server needs. */
-import { Configuration, None } from 'openid-client';
+import { None, type Configuration, type ServerMetadata } from 'openid-client';
 import type { Clock } from '../clock.js';
 import type { ResolvedProvider } from '../types.js';
+import type { TellProblem } from '../problems.js';
+import { watchClock } from './clock-skew.js';
 import { createDiscovery } from './discovery.js';
-import { configurationByHand, createRegistration } from './registration.js';
+import { createRegistration } from './registration.js';
 import { createServerFetch } from './server-fetch.js';
 import { createServerKeys, type FindServerKeys } from './server-keys.js';
 
@@ -12,6 +14,8 @@ export interface ProviderDependencies {
   /** The whole of one operation. */
   readonly httpTimeoutSeconds: number;
   readonly clock: Clock;
+  /** Hears of clocks that differ. */
+  readonly tell?: TellProblem;
 }
 
 export interface Connection {
@@ -29,27 +33,26 @@ export interface Connection {
 
 /** Sends nothing: the app starts without its authorization server. Throws ConfigurationError. */
 export function connect(options: ResolvedProvider, dependencies: ProviderDependencies): Connection {
-  const { fetch, httpTimeoutSeconds, clock } = dependencies;
-  const serverFetch = createServerFetch(options, dependencies);
+  const { fetch, httpTimeoutSeconds, clock, tell } = dependencies;
+  const serverFetch = createServerFetch(options, { fetch: watchClock(options.name, { fetch, clock, tell }), httpTimeoutSeconds, clock });
   const registration = createRegistration(options, serverFetch);
+  const findServer = finder();
   return {
     options,
     fetch,
     httpTimeoutSeconds,
     clock,
-    configuration: finder(),
-    unauthenticated(configuration) {
-      const { clientId, metadata, prepare } = registration;
-      return prepare(new Configuration(configuration.serverMetadata(), clientId, metadata, None()));
-    },
+    configuration: async () => registration.configuration(await findServer()),
+    unauthenticated: (configuration) => registration.configuration(configuration.serverMetadata(), None()),
     findKeys: createServerKeys({ name: options.name, serverFetch, httpTimeoutSeconds, clock }),
   };
 
-  function finder(): () => Promise<Configuration> {
+  function finder(): () => Promise<Readonly<ServerMetadata>> {
     const { issuer, server } = options;
     if (issuer !== undefined) return createDiscovery(issuer, options, registration, { serverFetch, httpTimeoutSeconds, clock });
     if (server === undefined) throw new TypeError('A provider has either an issuer or a server.');
-    const configuration = configurationByHand(server as Parameters<typeof configurationByHand>[0], registration);
-    return () => Promise.resolve(configuration);
+    const described = server as unknown as ServerMetadata; // checked by the options
+    registration.configuration(described); // throws at start-up for what can never work
+    return () => Promise.resolve(described);
   }
 }

@@ -1,5 +1,5 @@
 /** Finding the authorization server's metadata: at the first use, once for all who wait, again after a failure. */
-import { allowInsecureRequests, customFetch, discovery, type Configuration, type CustomFetch } from 'openid-client';
+import { allowInsecureRequests, customFetch, discovery, type Configuration, type CustomFetch, type ServerMetadata } from 'openid-client';
 import type { Clock } from '../clock.js';
 import { ProviderError } from '../errors.js';
 import type { ResolvedProvider } from '../types.js';
@@ -22,13 +22,13 @@ export function createDiscovery(
   options: ResolvedProvider,
   registration: Registration,
   dependencies: DiscoveryDependencies,
-): () => Promise<Configuration> {
+): () => Promise<Readonly<ServerMetadata>> {
   const { clock } = dependencies;
-  let found: Configuration | undefined;
-  let inFlight: Promise<Configuration> | undefined;
+  let found: Readonly<ServerMetadata> | undefined;
+  let inFlight: Promise<Readonly<ServerMetadata>> | undefined;
   let last: { failures: number; error: ProviderError; notBefore: number } | undefined;
 
-  async function attempt(): Promise<Configuration> {
+  async function attempt(): Promise<Readonly<ServerMetadata>> {
     try {
       found = await discover(issuer, options, registration, dependencies);
       return found;
@@ -42,7 +42,7 @@ export function createDiscovery(
     }
   }
 
-  return async function configuration() {
+  return async function serverMetadata() {
     if (found !== undefined) return found;
     if (inFlight !== undefined) return inFlight;
     const wait = last === undefined ? 0 : last.notBefore - clock.monotonic();
@@ -58,7 +58,7 @@ async function discover(
   options: ResolvedProvider,
   registration: Registration,
   { serverFetch, httpTimeoutSeconds }: DiscoveryDependencies,
-): Promise<Configuration> {
+): Promise<Readonly<ServerMetadata>> {
   const { clientId, metadata, authentication } = registration;
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- as in registration.ts
   const execute = options.allowHttp ? [allowInsecureRequests] : [];
@@ -71,9 +71,10 @@ async function discover(
       throw error;
     }),
   );
-  const problem = metadataProblem(configuration.serverMetadata(), options.allowHttp);
+  const server = configuration.serverMetadata();
+  const problem = metadataProblem(server, options.allowHttp);
   if (problem !== undefined) throw problem;
-  return registration.prepare(configuration);
+  return server;
 }
 
 function isNotFound(error: unknown): boolean {

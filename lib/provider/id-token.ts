@@ -1,5 +1,5 @@
 /** The ID Token checks that openid-client leaves to us. */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { asJsonObject, type JsonObject } from './token-answer.js';
 
 /** Algorithms that are keyed with the client secret (OpenID Connect Core §10.1). openid-client refuses to verify them. */
@@ -22,9 +22,33 @@ export function hasValidMac(idToken: string, algorithm: string, clientSecret: st
 }
 
 /** The claims as they stand, without any check; `undefined` if this is no JWT. */
-export function readClaims(idToken: string | undefined): JsonObject | undefined {
-  const payload = idToken?.split('.')[1];
-  return payload === undefined ? undefined : asJsonObject(Buffer.from(payload, 'base64url').toString('utf8'));
+export const readClaims = (idToken: string | undefined): JsonObject | undefined => decoded(idToken, 1);
+
+/** The same of the header. */
+export const readHeader = (idToken: string | undefined): JsonObject | undefined => decoded(idToken, 0);
+
+function decoded(idToken: string | undefined, part: 0 | 1): JsonObject | undefined {
+  const encoded = idToken?.split('.', 2)[part];
+  return encoded === undefined ? undefined : asJsonObject(Buffer.from(encoded, 'base64url').toString('utf8'));
+}
+
+/**
+ * `at_hash` ties the access token to the ID Token that came along (OpenID Connect Core §3.1.3.6). It may be left out; a wrong one says
+ * that the two do not belong together. Algorithms without an agreed hash have none to compare with.
+ */
+export function hasForeignAccessToken(idToken: string, accessToken: string): boolean {
+  const { at_hash: given } = readClaims(idToken) ?? {};
+  const { alg } = readHeader(idToken) ?? {};
+  const hash = typeof alg === 'string' ? hashOf(alg) : undefined;
+  if (given === undefined || hash === undefined) return false;
+  const digest = createHash(hash).update(accessToken).digest();
+  return given !== digest.subarray(0, digest.length / 2).toString('base64url');
+}
+
+function hashOf(algorithm: string): string | undefined {
+  if (algorithm === 'EdDSA' || algorithm === 'Ed25519') return 'sha512';
+  const [, bits] = /^(?:RS|PS|ES|HS)(256|384|512)$/.exec(algorithm) ?? [];
+  return bits === undefined ? undefined : `sha${bits}`;
 }
 
 /**

@@ -2,6 +2,7 @@
 import { AuthorizationResponseError, type ServerMetadata } from 'openid-client';
 import { LoginError, type CodeFlowError } from '../errors.js';
 import type { ResolvedProvider } from '../types.js';
+import { clockSkew } from './clock-skew.js';
 import type { CodeChecks } from './provider.js';
 import { codeOf, failureToProviderError, inBrackets, isMetadataError, toProviderError } from './provider-errors.js';
 import { answersInFront } from './registration.js';
@@ -47,7 +48,9 @@ export function translateLoginError(error: unknown, login: FailedLogin): CodeFlo
   if (isMetadataError(error)) return toProviderError(error, name);
   const { tokens } = login.call;
   if (tokens === undefined) return callbackProblem(error, login);
-  return tokens.idToken === undefined ? noIdToken(name) : idTokenProblem(error, name);
+  if (tokens.idToken === undefined) return noIdToken(name);
+  const skew = codeOf(error) === 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED' ? clockSkew(name, login.call.clockDifferenceSeconds) : undefined;
+  return skew ?? idTokenProblem(error, name);
 }
 
 function refusedCode({ request, reason }: RequestFailure, name: string): LoginError | undefined {

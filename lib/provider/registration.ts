@@ -20,27 +20,31 @@ export interface Registration {
   readonly clientId: string;
   readonly metadata: Partial<ClientMetadata>;
   readonly authentication: ClientAuth;
-  /** Fits openid-client's configuration to ours. */
-  readonly prepare: (configuration: Configuration) => Configuration;
+  /** Each operation has a new one: openid-client then remembers no keys, and asks our fetch, which knows when to renew them. */
+  readonly configuration: (server: Readonly<ServerMetadata>, authentication?: ClientAuth) => Configuration;
 }
 
 /** Throws ConfigurationError for what can never work. */
 export function createRegistration(options: ResolvedProvider, serverFetch: CustomFetch): Registration {
   checkOptions(options);
+  const { clientId } = options;
+  // Registered metadata is JSON (RFC 7591 §2). The id is the option's, and no secret lies about in the metadata.
+  const metadata = {
+    ...(options.clientMetadata as Partial<ClientMetadata>),
+    client_id: clientId,
+    // RFC 8705 §5: the endpoints that ask for a certificate may lie elsewhere.
+    ...(options.clientAuthentication === 'tls_client_auth' ? { use_mtls_endpoint_aliases: true } : {}),
+  };
+  const own = createClientAuthentication(options);
   return {
-    clientId: options.clientId,
-    // Registered metadata is JSON (RFC 7591 §2). The id is the option's, and no secret lies about in the metadata.
-    metadata: {
-      ...(options.clientMetadata as Partial<ClientMetadata>),
-      client_id: options.clientId,
-      // RFC 8705 §5: the endpoints that ask for a certificate may lie elsewhere.
-      ...(options.clientAuthentication === 'tls_client_auth' ? { use_mtls_endpoint_aliases: true } : {}),
-    },
-    authentication: createClientAuthentication(options),
-    prepare(configuration) {
+    clientId,
+    metadata,
+    authentication: own,
+    configuration(server, authentication = own) {
+      const configuration = new Configuration(server, clientId, metadata, authentication);
       configuration[customFetch] = serverFetch;
-      // serverFetch bounds the time. Without a signal of its own, openid-client sends one request for the keys however many ask.
-      configuration.timeout = undefined;
+      configuration.timeout = undefined; // serverFetch bounds the time
+
       // Marked as deprecated by openid-client to make it stand out; `allowHttp` says: loopback, or dangerouslyAllowHttp.
       // eslint-disable-next-line @typescript-eslint/no-deprecated
       if (options.allowHttp) allowInsecureRequests(configuration);
@@ -49,12 +53,6 @@ export function createRegistration(options: ResolvedProvider, serverFetch: Custo
       return configuration;
     },
   };
-}
-
-/** For a server that is described by hand: no discovery at all. */
-export function configurationByHand(server: ServerMetadata, registration: Registration): Configuration {
-  const { clientId, metadata, authentication } = registration;
-  return registration.prepare(new Configuration(server, clientId, metadata, authentication));
 }
 
 /** The registered algorithm, if ID Tokens are signed with the client secret. */

@@ -15,6 +15,10 @@ export interface ServerCall {
    * rotated refresh token must outlive that (THREATS E17).
    */
   tokens?: TokenResponse;
+  /** The ID Token of the authorization response, where there is one: with a hybrid response type. */
+  frontIdToken?: string;
+  /** How far the server's clock is ahead of ours, as far as its answer says. */
+  clockDifferenceSeconds?: number;
   /** The same answer as it came, for the option `identity`. */
   answer?: JsonObject;
 }

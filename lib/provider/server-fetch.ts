@@ -5,6 +5,8 @@
 import type { CustomFetch, CustomFetchOptions } from 'openid-client';
 import type { Clock } from '../clock.js';
 import type { ResolvedProvider } from '../types.js';
+import { readHeader } from './id-token.js';
+import { createKeySet } from './key-set.js';
 import { isBusy, judge, registeredError } from './refusal.js';
 import { RequestFailure, type RequestKind } from './request-failure.js';
 import { parseRetryAfter } from './retry-after.js';
@@ -31,16 +33,34 @@ interface Answer {
 }
 
 export function createServerFetch(style: ServerStyle, { fetch, httpTimeoutSeconds, clock }: ServerFetchDependencies): CustomFetch {
+  const keySet = createKeySet(clock);
+
   return async function serverFetch(url, init) {
     const call = currentCall();
     const kind = requestKind(call, init.method);
-    // openid-client lets all callers share one request for the keys: it must not die with the deadline of the call that began it.
-    const deadline = kind === 'keys' ? timeout(httpTimeoutSeconds) : call.deadline;
+    if (kind === 'keys') return jsonResponse(await keySet.get(keyIdOf(call), () => fetchKeys(url, init)));
     const request = kind === 'token' ? styledTokenRequest(init, style) : init;
-    const answer = await send(fetch, url, request, kind, deadline);
-    if (answer.status < 200 || answer.status > 299 || (call.operation === 'refresh' && saysNo(answer.text))) throw refusalOf(kind, answer, clock.now());
+    const answer = await send(fetch, url, request, kind, call.deadline);
+    if (!isSuccess(answer) || (call.operation === 'refresh' && saysNo(answer.text))) throw refusalOf(kind, answer, clock.now());
     return usableResponse(kind, answer, call, style);
   };
+
+  /** All callers share this request: it must not die with the deadline of the call that began it. */
+  async function fetchKeys(url: string, init: CustomFetchOptions): Promise<JsonObject> {
+    const answer = await send(fetch, url, init, 'keys', timeout(httpTimeoutSeconds));
+    if (!isSuccess(answer)) throw refusalOf('keys', answer, clock.now());
+    const body = usableBody('keys', answer);
+    if (!isKeySet(body)) throw unusable('keys', 'something that is no key set');
+    return body;
+  }
+}
+
+const isSuccess = ({ status }: Answer): boolean => status >= 200 && status <= 299;
+
+/** The key that the ID Token in question names (RFC 7515 §4.1.4). */
+function keyIdOf({ tokens, frontIdToken }: ServerCall): string | undefined {
+  const keyId = readHeader(tokens?.idToken ?? frontIdToken)?.['kid'];
+  return typeof keyId === 'string' ? keyId : undefined;
 }
 
 function requestKind(call: ServerCall, method: string): RequestKind {
@@ -112,9 +132,7 @@ function refusalOf(kind: RequestKind, { status, headers, text }: Answer, now: nu
 function usableResponse(kind: RequestKind, answer: Answer, call: ServerCall, style: ServerStyle): Response {
   // RFC 7009 §2.2: the status says it all. Some answer 204.
   if (kind === 'revocation') return new Response('', { status: 200 });
-  const body = asJsonObject(answer.text);
-  if (body === undefined) throw unusable(kind, 'something that is no JSON object');
-  if (kind === 'keys' && !isKeySet(body)) throw unusable(kind, 'something that is no key set');
+  const body = usableBody(kind, answer);
   // With an issuer, `server` is what takes the place of discovered metadata.
   if (kind === 'discovery') return jsonResponse({ ...body, ...style.server });
   if (kind !== 'token') return jsonResponse(body);
@@ -124,6 +142,12 @@ function usableResponse(kind: RequestKind, answer: Answer, call: ServerCall, sty
   call.tokens = tokens;
   call.answer = body;
   return jsonResponse(toWire(tokens));
+}
+
+function usableBody(kind: RequestKind, { text }: Answer): JsonObject {
+  const body = asJsonObject(text);
+  if (body === undefined) throw unusable(kind, 'something that is no JSON object');
+  return body;
 }
 
 function isKeySet(body: JsonObject): boolean {

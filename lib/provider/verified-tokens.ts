@@ -1,13 +1,13 @@
-/** The tokens of an answer that openid-client has accepted, after the one check that it leaves out. */
+/** The tokens of an answer that openid-client has accepted, after the checks that it leaves out. */
 import type { authorizationCodeGrant } from 'openid-client';
 import type { ResolvedProvider, TokenResponse } from '../types.js';
-import { hasValidMac } from './id-token.js';
+import { hasForeignAccessToken, hasValidMac } from './id-token.js';
 import { macAlgorithm } from './registration.js';
 import type { ServerCall } from './server-call.js';
 
 type Answer = Awaited<ReturnType<typeof authorizationCodeGrant>>;
 
-/** Throws where the ID Token is signed with the client secret, and is not. */
+/** Throws where the ID Token should be signed with the client secret, and is not, and where the access token is not its own. */
 export function verifiedTokens(answer: Answer, call: ServerCall, options: ResolvedProvider): TokenResponse {
   const { tokens } = call;
   if (tokens === undefined) throw new Error('openid-client accepted an answer that never came.');
@@ -17,5 +17,6 @@ export function verifiedTokens(answer: Answer, call: ServerCall, options: Resolv
   if (algorithm !== undefined && !hasValidMac(tokens.idToken, algorithm, options.clientSecret ?? '')) {
     throw new Error('The ID Token is not signed with the client secret.');
   }
+  if (hasForeignAccessToken(tokens.idToken, tokens.accessToken)) throw new Error('The ID Token was made for another access token.');
   return { ...tokens, claims: { ...claims } };
 }

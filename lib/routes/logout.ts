@@ -1,10 +1,10 @@
 /** `/logout`: the grant and the session end here first, then the server is told in its own way, then the browser goes to its logout page, if it has one. */
-import { AccessDeniedError, CodeFlowError, StoreError } from '../errors.js';
+import { CodeFlowError, StoreError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { TokenManager } from '../grants/token-manager.js';
 import { DEFAULT_RESOURCE } from '../grants/token-set.js';
 import type { TokenSet } from '../grants/token-set.js';
-import { isCrossOrigin } from '../guards/cross-origin.js';
+import { crossOriginRefusal } from '../guards/cross-origin.js';
 import { clearSiteData, header, isPrefetch, redirect, refusePrefetch, sendPage } from '../http.js';
 import { logoutPage } from '../pages.js';
 import type { EndedTokens, Provider } from '../provider/provider.js';
@@ -38,9 +38,8 @@ type Ended = Pick<LoginRecord, 'provider' | 'registration' | 'grantId'>;
 export async function logoutRoute(settings: SignOutSettings, req: Request, res: Response, session: RequestSession): Promise<void> {
   if (isPrefetch(req)) return refusePrefetch(res);
   if (req.method === 'POST') {
-    if (isCrossOrigin(req, settings.options.baseUrl)) {
-      throw new AccessDeniedError('ERR_CODE_FLOW_CROSS_ORIGIN', 'the request comes from another site');
-    }
+    const refusal = crossOriginRefusal(req, settings.options);
+    if (refusal !== undefined) throw refusal;
   } else if (!isOwnNavigation(req)) {
     return askFirst(settings.options, req, res);
   }

@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { expect } from '@jest/globals';
 import { systemClock, type Clock } from '../../lib/clock.js';
+import type { TellProblem } from '../../lib/problems.js';
 import { createProvider, type CodeChecks, type Provider } from '../../lib/provider/provider.js';
 import type { ResolvedProvider } from '../../lib/types.js';
 import type { LyingServer } from '../support/lying-server.js';
@@ -44,6 +45,7 @@ export interface Dependencies {
   fetch?: typeof fetch;
   httpTimeoutSeconds?: number;
   clock?: Clock;
+  tell?: TellProblem;
 }
 
 export function providerFor(server: LyingServer, changes: Partial<ResolvedProvider> = {}, dependencies: Dependencies = {}): Provider {

@@ -1,4 +1,5 @@
 /** ID Tokens that do not say, or do not prove, what they should (THREATS D). */
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -31,19 +32,27 @@ async function expectRefused(expected: object, changes: Partial<ResolvedProvider
 
 describe('claims', () => {
   it.each<[string, (claims: Json) => Json]>([
-    ['iss of another server', (claims) => ({ ...claims, iss: 'https://evil.example' })],
-    ['no iss', ({ iss: _, ...claims }) => claims],
-    ['aud of another client', (claims) => ({ ...claims, aud: 'other' })],
-    ['no aud', ({ aud: _, ...claims }) => claims],
-    ['a second audience without azp', (claims) => ({ ...claims, aud: ['web', 'other'] })],
-    ['azp of another client', (claims) => ({ ...claims, aud: ['web', 'other'], azp: 'other' })],
-    ['no sub', ({ sub: _, ...claims }) => claims],
-    ['sub that is a number', (claims) => ({ ...claims, sub: 7 })],
-    ['no iat', ({ iat: _, ...claims }) => claims],
-    ['no exp', ({ exp: _, ...claims }) => claims],
-    ['exp in the past', (claims) => ({ ...claims, exp: now() - 120 })],
-    ['exp as a text', (claims) => ({ ...claims, exp: '9999999999' })],
-    ['nbf in the future', (claims) => ({ ...claims, nbf: now() + 120 })],
+    ['D2: iss of another server', (claims) => ({ ...claims, iss: 'https://evil.example' })],
+    ['D2: no iss', ({ iss: _, ...claims }) => claims],
+    ['D2: aud of another client', (claims) => ({ ...claims, aud: 'other' })],
+    ['D2: no aud', ({ aud: _, ...claims }) => claims],
+    ['D2: a second audience without azp', (claims) => ({ ...claims, aud: ['web', 'other'] })],
+    ['D2: azp of another client', (claims) => ({ ...claims, aud: ['web', 'other'], azp: 'other' })],
+    ['D2: no sub', ({ sub: _, ...claims }) => claims],
+    ['D2: sub that is a number', (claims) => ({ ...claims, sub: 7 })],
+    ['D2: no iat', ({ iat: _, ...claims }) => claims],
+    ['D2: iat as a text', (claims) => ({ ...claims, iat: '1' })],
+    ['D2: iat that is no number at all', (claims) => ({ ...claims, iat: null })],
+    ['D2: an empty list of audiences', (claims) => ({ ...claims, aud: [] })],
+    ['D2: sub that is null', (claims) => ({ ...claims, sub: null })],
+    ['D7: exp beyond all numbers', (claims) => ({ ...claims, exp: '1e999' })],
+    ['D2: at_hash of another access token', (claims) => ({ ...claims, at_hash: 'AAAAAAAAAAAAAAAAAAAAAA' })],
+    ['D2: at_hash that is empty', (claims) => ({ ...claims, at_hash: '' })],
+    ['D2: at_hash that is no text', (claims) => ({ ...claims, at_hash: 7 })],
+    ['D2: no exp', ({ exp: _, ...claims }) => claims],
+    ['D2: exp in the past', (claims) => ({ ...claims, exp: now() - 120 })],
+    ['D2: exp as a text', (claims) => ({ ...claims, exp: '9999999999' })],
+    ['D2: nbf in the future', (claims) => ({ ...claims, nbf: now() + 120 })],
     ['A14: another nonce', (claims) => ({ ...claims, nonce: 'other' })],
     ['A14: no nonce', ({ nonce: _, ...claims }) => claims],
   ])('%s: refused', async (_name, change) => {
@@ -51,8 +60,17 @@ describe('claims', () => {
     await expectRefused(invalid);
   });
 
-  it('an audience in a list is fine', async () => {
+  it('D2: an audience in a list is fine', async () => {
     server.makeIdToken = (claims) => server.sign({ ...claims, aud: ['web'] });
+    await expect(login()).resolves.toMatchObject({ claims: { sub: 'alice' } });
+  });
+
+  it.each(['at_hash of its access token', 'no at_hash'])('D2: %s is fine', async (which) => {
+    server.changeTokenAnswer = async (answer) => {
+      const at_hash = createHash('sha256').update(String(answer['access_token'])).digest().subarray(0, 16).toString('base64url');
+      const claims = { ...JSON.parse(Buffer.from(String(answer['id_token']).split('.')[1]!, 'base64url').toString()), ...(which.startsWith('no') ? {} : { at_hash }) };
+      return { ...answer, id_token: await server.sign(claims) };
+    };
     await expect(login()).resolves.toMatchObject({ claims: { sub: 'alice' } });
   });
 
@@ -81,6 +99,25 @@ describe('signatures (D1)', () => {
   let strangerKey: CryptoKey;
   beforeEach(async () => {
     strangerKey = (await generateKeyPair('RS256')).privateKey;
+  });
+
+  it.each([
+    ['an extension that nobody knows', ['x-unknown']],
+    ['one of RFC 7797', ['b64']],
+    ['none at all', []],
+    ['no list', 'exp'],
+    ['null', null],
+  ])('D1: crit names %s: refused (RFC 7515 §4.1.11)', async (_name, crit) => {
+    server.makeIdToken = async (claims) => {
+      const [, payload, signature] = (await server.sign(claims)).split('.');
+      return [Buffer.from(JSON.stringify({ alg: 'RS256', kid: 'honest', crit, b64: true, 'x-unknown': 1 })).toString('base64url'), payload, signature].join('.');
+    };
+    await expectRefused(invalid);
+  });
+
+  it('D1: crit under a good signature: refused all the same', async () => {
+    server.makeIdToken = (claims) => server.sign(claims, { crit: ['b64'], b64: true });
+    await expectRefused(invalid);
   });
 
   it('a signature of another key: refused', async () => {

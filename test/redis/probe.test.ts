@@ -5,7 +5,8 @@ import type { Cluster, Redis } from 'ioredis';
 import { createEvents } from '../../lib/events.js';
 import type { CodeFlowEvents } from '../../lib/events.js';
 import { codeFlow } from '../../lib/index.js';
-import { createProblemTeller } from '../../lib/redis-replies.js';
+import { createProblemTeller } from '../../lib/problems.js';
+import { createReplyListener } from '../../lib/redis-replies.js';
 import { testSecret } from '../support/apps.js';
 import { freePort, startRedis } from '../support/redis-server.js';
 import { quiet, until, versions } from './shapes.js';
@@ -60,6 +61,28 @@ describe('a Redis that can do everything', () => {
     const { evalsha = 0, eval: evals = 0, ...counts } = await counter.byName();
     expect(counts).toMatchObject({ getex: 1, set: 3, getdel: 2, pttl: 1, zrangebyscore: 1, zrem: 1, time: expect.any(Number), hset: expect.any(Number) });
     expect([evalsha, evals]).toEqual([8, 8]); // every script with its text for the first time
+  });
+
+  it.each(['allkeys-lru', 'volatile-ttl'])('J6: that drops keys by %s is told of, by its code', async (policy) => {
+    const redis = await startedRedis();
+    await redis.client().config('SET', 'maxmemory-policy', policy);
+    const heard = start(redis.url);
+    await until(() => heard.ready === 1);
+    const [problem, ...more] = heard.problems;
+    expect([problem?.code, more]).toEqual(['ERR_CODE_FLOW_REDIS_EVICTS', []]);
+    expect(problem?.message).toContain(`maxmemory-policy ${policy}`);
+    expect(heard.warnings).toContainEqual([problem!.message, { code: problem!.code }]);
+  });
+
+  it('J6: that may not be asked for its settings is as good as any', async () => {
+    const redis = await startedRedis();
+    const client = redis.client();
+    await client.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    await client.call('ACL', 'SETUSER', 'somebody', 'on', '>the-password', '~*', '+@all', '-info', '-config');
+    jest.spyOn(console, 'warn').mockImplementation(() => undefined); // ioredis misses INFO too
+    const heard = start(`redis://somebody:the-password@127.0.0.1:${redis.port}`);
+    await until(() => heard.ready === 1);
+    expect([heard.problems, heard.warnings]).toEqual([[], []]);
   });
 
   it('FAULTS 1: may come later than the app', async () => {
@@ -141,7 +164,7 @@ describe('a problem', () => {
     const told: string[] = [];
     events.on('configuration.problem', ({ message }) => told.push(message.slice(0, 48)));
     let now = 0;
-    const tell = createProblemTeller(events, () => now);
+    const tell = createReplyListener(createProblemTeller(events, () => now));
     const tellAll = () => ['getex', 'getex', 'set'].forEach((command) => tell(noPermission(command)));
     tellAll();
     now = 59_999;
@@ -159,7 +182,7 @@ describe('a problem', () => {
       const events = createEvents();
       const told = jest.fn();
       events.on('configuration.problem', told);
-      createProblemTeller(events, () => 0)(new Error(message));
+      createReplyListener(createProblemTeller(events, () => 0))(new Error(message));
       expect(told).not.toHaveBeenCalled();
     },
   );
@@ -172,7 +195,7 @@ describe('a problem', () => {
     const events = createEvents();
     jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     events.on('configuration.problem', ({ message }) => told.push(...message.split(/[ ,]+/)));
-    createProblemTeller(events, () => 0)(noPermission('ping'));
+    createReplyListener(createProblemTeller(events, () => 0))(noPermission('ping'));
     expect(direct.length).toBeGreaterThan(3);
     expect([...inScripts, ...direct].filter((command) => !told.includes(command))).toEqual([]);
   });

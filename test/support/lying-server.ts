@@ -82,7 +82,7 @@ export class LyingServer {
   readonly secrets = new Set<string>([this.clientSecret]);
   readonly answers: Partial<Record<Endpoint, Answer>> = {};
   changeMetadata: (metadata: Json) => Json = (metadata) => metadata;
-  changeTokenAnswer: (answer: Json) => Json = (answer) => answer;
+  changeTokenAnswer: (answer: Json) => Json | Promise<Json> = (answer) => answer;
   /** Default: a JWT with these claims, signed with the honest key. */
   makeIdToken: (claims: Json) => Promise<string> | string = (claims) => this.sign(claims);
   /** The same for the ID Token of a hybrid authorization response. */

@@ -15,6 +15,8 @@ codeFlow({ provider: { server, clientId: 'web' }, baseUrl, secret: ['first', 'se
 codeFlow({ provider, baseUrl, secret, routes: { login: false, logout: false }, session: { sameSite: 'strict' } });
 codeFlow({ provider, baseUrl, secret, apis: ['https://api.example.com/', { url: 'https://b.example.com/', resource: 'urn:b' }] });
 
+codeFlow({ provider, baseUrl, secret, trustedOrigins: ['https://admin.example.com'] });
+
 codeFlow({ provider: { ...provider, server: { token_endpoint: 'http://id.internal/token' } }, baseUrl, secret });
 codeFlow({ providers: { acme: provider, beta: { server, clientId: 'web' } }, baseUrl, secret, apis: [{ url: 'https://api.example.com/', provider: 'acme' }] });
 codeFlow({ providers: (name) => (name === 'acme' ? provider : undefined), baseUrl, secret });
@@ -37,6 +39,9 @@ codeFlow({ provider, secret });
 
 // @ts-expect-error -- a misspelt option
 codeFlow({ provider, baseUrl, secret, baseURL: baseUrl });
+
+// @ts-expect-error -- origins are compared letter by letter: no patterns
+codeFlow({ provider, baseUrl, secret, trustedOrigins: [/example\.com$/] });
 
 // @ts-expect-error -- SameSite=None would send the session with every cross-site request
 codeFlow({ provider, baseUrl, secret, session: { sameSite: 'none' } });

@@ -54,7 +54,7 @@ describe('what is left out', () => {
       absoluteTimeoutSeconds: 604_800,
       keep: [],
     });
-    expect(routes).toEqual({ login: '/login', callback: '/callback', logout: '/logout' });
+    expect(routes).toEqual({ login: '/login', callback: '/callback', logout: '/logout', backchannelLogout: '/backchannel-logout', frontchannelLogout: false });
     expect(loginParams).toEqual(['login_hint', 'ui_locales', 'prompt', 'acr_values', 'max_age']);
     expect({ apis, httpTimeoutSeconds, redisTimeoutSeconds, redis }).toEqual({
       apis: [],
@@ -194,6 +194,8 @@ describe('accepts', () => {
     ['routes that are switched off', { routes: { login: false, logout: false } }, { routes: { login: false, callback: '/callback', logout: false } }],
     ['routes elsewhere', { routes: { callback: '/auth/cb' } }, { routes: { login: '/login', callback: '/auth/cb' } }],
     ['a landing page by its URL', { afterLogin: 'https://app.example.com/home' }, { afterLogin: 'https://app.example.com/home' }],
+    ['trusted origins', { trustedOrigins: ['https://admin.example.com:8443', 'http://localhost:3000'] }, { trustedOrigins: ['https://admin.example.com:8443', 'http://localhost:3000'] }],
+    ['a trusted http origin of an http app', { baseUrl: 'http://app.test', trustedOrigins: ['http://admin.test'] }, { trustedOrigins: ['http://admin.test'] }],
     ['an http baseUrl off production', { baseUrl: 'http://app.test' }, { session: { secure: false } }],
   ])('%s', (_, change, expected) => {
     expect(resolve(change)).toMatchObject(expected);
@@ -364,6 +366,20 @@ describe('refuses', () => {
     [{ afterLogin: 'blob:https://app.example.com/1' }, invalid, '`afterLogin` must be a path'],
     [{ afterLogout: '/login' }, conflict, '`afterLogout` must not be one of `routes`'],
     // the rest
+    // trustedOrigins
+    [{ trustedOrigins: 'https://admin.example.com' }, invalid, '`trustedOrigins` must be an array'],
+    [{ trustedOrigins: ['admin.example.com'] }, invalid, '`trustedOrigins[0]` must be an origin such as "https://admin.example.com"'],
+    [{ trustedOrigins: ['https://'] }, invalid, '`trustedOrigins[0]` must be an origin'],
+    [{ trustedOrigins: ['https://admin.example.com/'] }, invalid, 'write "https://admin.example.com"'],
+    [{ trustedOrigins: ['https://admin.example.com/path'] }, invalid, 'write "https://admin.example.com"'],
+    [{ trustedOrigins: ['https://admin.example.com?query=value'] }, invalid, '`trustedOrigins[0]` must be an origin'],
+    [{ trustedOrigins: ['https://admin.example.com#fragment'] }, invalid, 'must not have a fragment'],
+    [{ trustedOrigins: ['https://Admin.example.com:443'] }, invalid, 'write "https://admin.example.com"'],
+    [{ trustedOrigins: ['https://ad min.example.com'] }, invalid, '`trustedOrigins[0]` must be an origin'],
+    [{ trustedOrigins: [''] }, invalid, '`trustedOrigins[0]` must be an origin'],
+    [{ trustedOrigins: ['null'] }, invalid, '`trustedOrigins[0]` must be an origin'],
+    [{ trustedOrigins: ['*'] }, invalid, '`trustedOrigins[0]` must be an origin'],
+    [{ trustedOrigins: ['https://a.example', 'http://admin.example.com'] }, http, '`trustedOrigins[1]` uses plain http off this machine'],
     [{ loginParams: 'login_hint' }, invalid, '`loginParams` must be an array'],
     [{ loginParams: ['login_hint', 'scope'] }, conflict, '`loginParams[1]` must not name "scope": use `provider.scope`'],
     [{ httpTimeoutSeconds: 0 }, invalid, '`httpTimeoutSeconds` must be a number of seconds from 0.05 to 60; got 0'],

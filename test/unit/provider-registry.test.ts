@@ -73,6 +73,19 @@ describe('a function', () => {
     expect(asked).toHaveLength(1001);
   });
 
+  it('is asked about 2,000 names at once that nobody knows: each is refused, and no known one is pushed out', async () => {
+    let answer: (() => void) | undefined;
+    const held = new Promise<undefined>((resolve) => (answer = () => resolve(undefined)));
+    const { find, asked } = counting((name) => (name === 't1' ? optionsOf(name) : held));
+    const providers = registry(find);
+    const known = await providers.get('t1');
+    const refused = Promise.allSettled(Array.from({ length: 2000 }, (_, index) => providers.get(`nobody${index}`)));
+    expect([await providers.get('t1'), asked.filter((name) => name === 't1').length]).toEqual([known, 1]);
+    answer?.();
+    for (const outcome of await refused) expect(outcome).toMatchObject({ status: 'rejected', reason: unknown });
+    expect([await providers.get('t1'), asked.filter((name) => name === 't1').length]).toEqual([known, 1]);
+  });
+
   it('says who is not known, each time anew', async () => {
     const known = new Set<string>();
     const { find, asked } = counting((name) => (known.has(name) ? optionsOf(name) : undefined));

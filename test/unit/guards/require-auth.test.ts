@@ -275,7 +275,7 @@ describe('a handler that throws after the guard (THREATS G7)', () => {
     const script = `
       import { setContext } from '${new URL('context.ts', lib).href}';
       import { requireAuth } from '${new URL('guards/require-auth.ts', lib).href}';
-      const req = {};
+      const req = { method: 'GET' };
       const login = { claims: {} };
       setContext(req, { state: { kind: 'authenticated', login }, ensureAccessToken: () => Promise.resolve() });
       let calls = 0;
