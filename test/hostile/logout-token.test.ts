@@ -165,7 +165,7 @@ describe('what counts', () => {
     const provider = { issuer: server.issuer, clientId: server.clientId, clientSecret: server.clientSecret, scope: 'openid' };
     const other = { ...provider, clientId: 'another', callbackPath: '/callback/other' };
     server.makeIdToken = (token) => server.sign({ ...token, sid: 'one of several' });
-    const listed = await start({ provider: undefined, providers: { main: { ...provider, callbackPath: '/callback/main' }, other } } as Partial<CodeFlowOptions>);
+    const listed = await start({ provider: undefined, providers: { main: { ...provider, callbackPath: '/callback/main' }, other } });
     const browser = await loggedIn(listed);
     expect((await post(await signed({ sid: 'one of several', aud: 'another' }), listed)).status).toBe(200);
     expect(await isLoggedIn(browser, listed)).toBe(true);
@@ -173,7 +173,7 @@ describe('what counts', () => {
     expect(await isLoggedIn(browser, listed)).toBe(false);
     await listed.close();
 
-    const found = await start({ provider: undefined, providers: (name: string) => (name === 'tenant' ? { ...provider, callbackPath: '/callback/tenant' } : undefined) } as Partial<CodeFlowOptions>);
+    const found = await start({ provider: undefined, providers: (name: string) => (name === 'tenant' ? { ...provider, callbackPath: '/callback/tenant' } : undefined) });
     const tenant = createBrowser();
     await tenant.get(`${found.baseUrl}/login?provider=tenant&returnTo=/private`);
     const form = async (): Promise<Record<string, string>> => ({ logout_token: await signed({ sid: 'one of several' }) });
