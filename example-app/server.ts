@@ -40,6 +40,19 @@ export function createServer(config: Config): { app: Express; auth: CodeFlow } {
     res.status(orders.status).json(await orders.json());
   });
 
+  // Where the user is signed in; the names of the sessions open nothing.
+  app.get('/sessions', requireAuth(), async (req, res) => {
+    const { subject, sessionId: own } = req.oauth;
+    const sessions = subject === undefined ? [] : await auth.listSessions(subject);
+    res.json(sessions.map((session) => ({ ...session, current: session.sessionId === own })));
+  });
+
+  // Every session of the user, this one too. The guard refuses forms of other sites.
+  app.post('/sign-out-everywhere', requireAuth(), async (req) => {
+    if (req.oauth.subject !== undefined) await auth.endSessions({ subject: req.oauth.subject });
+    await req.oauth.logout();
+  });
+
   app.use(handleAuthErrors());
   return { app, auth };
 }
