@@ -38,6 +38,8 @@ interface Sample {
   readonly latencyMs: number;
   /** The same requests just before, when the token was good. */
   readonly restMs: number;
+  /** With a good token and a mere delay as long as the token call: what the machine takes for it. */
+  readonly floorMs: number;
   /** From the commit to the first answer of each process that did not make it. */
   readonly waiterMs: readonly number[];
 }
@@ -51,9 +53,9 @@ interface Bench {
 }
 
 /** All requests at once, evenly over the connections. */
-async function timed(wires: readonly Wire[], cookie: string): Promise<{ ms: number; statuses: number[] }> {
+async function timed(wires: readonly Wire[], cookie: string, path = '/work'): Promise<{ ms: number; statuses: number[] }> {
   const startedAt = performance.now();
-  const statuses = await Promise.all(wires.map((wire) => wire.get('/work', cookie)));
+  const statuses = await Promise.all(wires.map((wire) => wire.get(path, cookie)));
   return { ms: performance.now() - startedAt, statuses };
 }
 
@@ -92,6 +94,7 @@ async function sample(bench: Bench, { server, kind, processes }: Case): Promise<
   const wires = await Promise.all(Array.from({ length: REQUESTS }, (_, index) => Wire.open(apps[index % apps.length]!.origin)));
   await timed(wires, rested); // new connections cost extra
   const rest = await timed(wires, rested);
+  const floor = await timed(wires, rested, `/delayed?ms=${LATENCY_MS}`);
   for (const app of apps) app.forget();
   const before = tokenRequests.refresh_token;
   bench.latencies.length = 0;
@@ -100,7 +103,7 @@ async function sample(bench: Bench, { server, kind, processes }: Case): Promise<
   const tokenCalls = tokenRequests.refresh_token - before;
   await setTimeout(100); // what the processes have to tell comes after their answers
   const successRate = statuses.filter((status) => status === 200).length / REQUESTS;
-  return { tokenCalls, successRate, wallMs: ms, latencyMs: median(bench.latencies), restMs: rest.ms, waiterMs: waiterMs(apps) };
+  return { tokenCalls, successRate, wallMs: ms, latencyMs: median(bench.latencies), restMs: rest.ms, floorMs: floor.ms, waiterMs: waiterMs(apps) };
 }
 
 function waiterMs(apps: readonly App[]): number[] {
@@ -127,6 +130,8 @@ function row({ server, kind, processes }: Case, samples: readonly Sample[]): str
     of(({ latencyMs }) => latencyMs).toFixed(0),
     of(({ wallMs }) => wallMs).toFixed(0),
     (of(({ wallMs }) => wallMs) / LATENCY_MS).toFixed(2),
+    of(({ floorMs }) => floorMs).toFixed(0),
+    of(({ wallMs, floorMs }) => wallMs / floorMs).toFixed(2),
     of(({ restMs }) => restMs).toFixed(0),
     waits.length === 0 ? '–' : `${median(waits).toFixed(0)} (${Math.max(...waits).toFixed(0)})`,
   ];
@@ -135,8 +140,8 @@ function row({ server, kind, processes }: Case, samples: readonly Sample[]): str
 
 function print(results: ReadonlyMap<Case, readonly Sample[]>): void {
   const head = [
-    `| server | refresh | processes | token calls | answers 200 | token endpoint, ms | all answered, ms | × ${LATENCY_MS} ms | with a good token, ms | waiters after commit, ms: median (max) |`,
-    '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+    `| server | refresh | processes | token calls | answers 200 | token endpoint, ms | all answered, ms | × ${LATENCY_MS} ms | a delay of ${LATENCY_MS} ms instead, ms | × that | with a good token, ms | waiters after commit, ms: median (max) |`,
+    '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
   ];
   const about = `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${availableParallelism()} × ${cpus()[0]?.model.trim() ?? 'unknown'}`;
   const text = `${REQUESTS} requests at once on an expired login, token endpoint ${LATENCY_MS} ms, ${ROUNDS} rounds in turns, medians. ${about}.`;

@@ -1,4 +1,7 @@
 /** Wires everything into one middleware. All work that can be done at start-up is done here. */
+import type { IncomingMessage } from 'node:http';
+import { authenticate } from './authenticate.js';
+import type { ConnectionLogin } from './authenticate.js';
 import { systemClock } from './clock.js';
 import type { Clock } from './clock.js';
 import { contextOf, setContext } from './context.js';
@@ -31,6 +34,7 @@ import { backchannelLogoutRoute } from './routes/backchannel-logout.js';
 import { frontchannelLogoutRoute } from './routes/frontchannel-logout.js';
 import { endSessions, finishLogout, listSessions, logout, logoutRoute } from './routes/logout.js';
 import type { EndedSessions } from './routes/logout.js';
+import { renewsSession, sessionRoute } from './routes/session.js';
 import { createSealer } from './seal.js';
 import { createLogoutReturns } from './session/logout-return.js';
 import type { LogoutReturns } from './session/logout-return.js';
@@ -52,6 +56,21 @@ import type { RouteName } from './urls.js';
 export interface CodeFlow extends Middleware {
   /** Listens to what happens inside; see `CodeFlowEvents`. */
   on<K extends keyof CodeFlowEvents>(event: K, listener: (detail: CodeFlowEvents[K]) => void): CodeFlow;
+  /**
+   * Who opens a connection, for what Express does not answer: a WebSocket handshake (`upgrade`). It reads the session as any request does, and
+   * resolves to `undefined` if nobody is logged in. Rejects with StoreError when the store cannot tell, and with AccessDeniedError if a page of
+   * another origin than `baseUrl`'s opens a WebSocket (`trustedOrigins`); a client that names no origin is no browser, and is let through.
+   * @example
+   * ```ts
+   * server.on('upgrade', (req, socket) => {
+   *   auth.authenticate(req).then(
+   *     (login) => socket.end(login === undefined ? 'HTTP/1.1 401 Unauthorized\r\n\r\n' : 'HTTP/1.1 501 Not Implemented\r\n\r\n'),
+   *     () => socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n'),
+   *   );
+   * });
+   * ```
+   */
+  authenticate(req: IncomingMessage): Promise<ConnectionLogin | undefined>;
   /** A user's tokens for a job that runs without them, by `req.oauth.grantId`. With `session.keepGrant` also after the session has ended by time. */
   grant(grantId: string): OfflineGrant;
   /**
@@ -99,10 +118,12 @@ export function codeFlow(input: CodeFlowOptions): CodeFlow {
       parts.events.on(event, listener);
       return flow;
     },
+    authenticate: (req: IncomingMessage): Promise<ConnectionLogin | undefined> => authenticate(parts, req),
     grant: (grantId: string): OfflineGrant => createOfflineGrant(parts, grantId),
     endSessions: (whose: EndedSessions): Promise<void> => endSessions(parts, whose),
     listSessions: (subject: string, { provider }: { provider?: string } = {}): Promise<ListedSession[]> => listSessions(parts, subject, provider),
     async close({ timeoutSeconds = parts.options.httpTimeoutSeconds * 2 }: { timeoutSeconds?: number } = {}): Promise<void> {
+      parts.sessions.close();
       await parts.tokens.close(timeoutSeconds * 1000);
       await parts.connection?.close();
     },
@@ -150,7 +171,7 @@ function assemble(options: ResolvedOptions): Parts {
 function handle(parts: Parts, req: Request, res: Response, next: Next): void {
   if (contextOf(req) !== undefined) return next(mountedTwice());
   const route = matchRoute(req, parts.options);
-  const opened = parts.sessions.open(req, res);
+  const opened = parts.sessions.open(req, res, route !== 'session' || renewsSession(req));
   if (!(opened instanceof Promise)) return serve(parts, route, opened, req, res, next);
   // open() never rejects. A handler that throws is its framework's business: a catch after it would call next() twice (THREATS G7).
   opened.then((session) => serve(parts, route, session, req, res, next), next);
@@ -166,6 +187,8 @@ function serve(parts: Parts, route: RouteName | undefined, session: RequestSessi
   switch (route) {
     case undefined:
       return finishLogout(parts, req, res) ? undefined : next();
+    case 'session':
+      return sessionRoute(parts, req, res, session, next);
     case 'login':
       return answer(loginRoute(parts, req, res, session), next);
     case 'callback':
@@ -196,6 +219,7 @@ function attach(parts: Parts, session: RequestSession, req: Request, res: Respon
       return startLogin(parts, req, res, session, parameters);
     },
     sessionId: () => session.handle,
+    watch: () => session.watch(res)?.signal,
     logout: (parameters = {}) => logout(parts, res, session, parameters.returnTo),
   });
   const context: RequestContext = {

@@ -44,6 +44,12 @@ export function sendProblem(res: Response, problem: Problem): void {
   send(res, status, headers, JSON.stringify(body));
 }
 
+/** Answers a program of the app's own origin, and no page of another one that embeds it. */
+export function sendJson(res: Response, body: unknown): void {
+  const headers = { 'Content-Type': 'application/json; charset=utf-8', 'Content-Security-Policy': nothingAllowed, 'Cross-Origin-Resource-Policy': 'same-origin' };
+  send(res, 200, headers, JSON.stringify(body));
+}
+
 /** Answers a person. */
 export function sendPage(res: Response, status: number, page: Page, retryAfterSeconds?: number): void {
   const headers = {
@@ -141,7 +147,11 @@ export function isNavigation(req: Request): boolean {
   return req.method === 'GET' && namesHtml(header(req, 'accept') ?? '');
 }
 
+/** No browser's list is that long (THREATS J8). */
+const LONGEST_ACCEPT = 4096;
+
 function namesHtml(accept: string): boolean {
+  if (accept.length > LONGEST_ACCEPT) return false;
   return accept.split(',').some((range) => {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
     return type === 'text/html' && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));

@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { OAuthFetch } from './oauth-fetch.js';
 import type { RequestOAuth } from './request-oauth.js';
 
+export type { ConnectionLogin } from './authenticate.js';
 export { codeFlow } from './code-flow.js';
 export type { CodeFlow } from './code-flow.js';
 export type { LoginParameters } from './context.js';

@@ -123,12 +123,18 @@ function parameter(challenge: string, name: string): string | undefined {
   return found?.[1] ?? found?.[2];
 }
 
-/** Many APIs answer 401 without any challenge, against RFC 9110 §11.6.1; that reads like a bare one. */
+/**
+ * RFC 6750 §3, and what stands in its place: parameters without a scheme (lemonldap-ng), the scheme `Token` (Salesforce). Many APIs answer
+ * 401 without any challenge, against RFC 9110 §11.6.1; that reads like a bare one.
+ */
+const BEARER = /(?:^|,)\s*(?:bearer|token)(?=[\s,]|$)|^\s*[\w-]{1,50}=/i;
+
 function bearerChallenge(header: string | null): Challenge {
   if (header === null) return { refreshable: true };
-  const bearer = /(?:^|,)\s*bearer(?=[\s,]|$)/i.exec(header);
+  const bearer = BEARER.exec(header);
   if (bearer === null) return { refreshable: false };
-  const challenge = header.slice(bearer.index, bearer.index + 4000);
+  // A parameter is found behind a space or a comma.
+  const challenge = ` ${header.slice(bearer.index, bearer.index + 4000)}`;
   const error = parameter(challenge, 'error');
   const maxAge = Number(parameter(challenge, 'max_age'));
   return {

@@ -1,7 +1,7 @@
 /** Options are checked once, at start-up; the result is complete, frozen and never questioned again. */
 import { apiChecks, readApis } from './options/apis.js';
 import { readLoginParams } from './options/authorization-params.js';
-import { type Check, type Checks, listOf, optional, readTable, refuse, seconds, show } from './options/check.js';
+import { type Check, type Checks, listOf, optional, readTable, refuse, seconds, show, text } from './options/check.js';
 import { providerChecks } from './options/provider.js';
 import { checkApiProviders, readNamedProvider, readProviders, resolveCallbackPaths, resolveProviders } from './options/providers.js';
 import { readRedis } from './options/redis.js';
@@ -33,6 +33,7 @@ const checks = {
   apis: optional(readApis, []),
   session: readSession,
   routes: readRoutes,
+  sessionClaims: optional(listOf(text('the name of a claim')), ['name', 'preferred_username', 'given_name', 'family_name', 'picture', 'email', 'locale']),
   trustedOrigins: optional(listOf(readOrigin), []),
   afterLogin: readLanding,
   afterLogout: readLanding,

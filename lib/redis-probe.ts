@@ -60,6 +60,8 @@ async function probeSessions({ keys, sealer, clock }: ProbeSettings): Promise<vo
   const content = { data: {}, expiresAt: now + KEEP_SECONDS };
   await sessions.create(id, content);
   await sessions.read(id);
+  await sessions.peek(id);
+  await sessions.exist([hashId(id)]);
   await sessions.update(id, content);
   await sessions.timesLeft([hashId(id)]);
   await sessions.replace(id, { session: '', grant: '' });

@@ -37,6 +37,12 @@ export interface AuthenticatedOAuth extends OAuthMethods {
   readonly expiresAt: number;
   /** The scope granted at login, space-separated; the one asked for where the server did not say. */
   readonly scope: string | undefined;
+  /**
+   * Aborts about a second after the login has ended, in whichever process that was, with an AuthenticationRequiredError as its reason: end a
+   * stream of server-sent events then. It watches from its first use until this request's answer is closed, at one Redis command per second
+   * and login; while Redis cannot tell, it waits.
+   */
+  readonly signal: AbortSignal;
 }
 
 /** Nobody is logged in. */
@@ -49,6 +55,7 @@ export interface AnonymousOAuth extends OAuthMethods {
   readonly sessionId: undefined;
   readonly expiresAt: undefined;
   readonly scope: undefined;
+  readonly signal: undefined;
 }
 
 /** `req.oauth`. Reading any of its facts throws StoreError when the store cannot tell whether somebody is logged in. */
@@ -57,11 +64,14 @@ export type RequestOAuth = AuthenticatedOAuth | AnonymousOAuth;
 /** What the members do; wired by code-flow. */
 export interface OAuthActions extends OAuthMethods {
   sessionId(): string | undefined;
+  /** Begins to watch for the end of the login. */
+  watch(): AbortSignal | undefined;
 }
 
 class RequestFacts implements OAuthMethods {
   readonly #state: LoginState;
   readonly #actions: OAuthActions;
+  #signal: AbortSignal | undefined;
 
   constructor(state: LoginState, actions: OAuthActions) {
     this.#state = state;
@@ -96,6 +106,9 @@ class RequestFacts implements OAuthMethods {
   }
   get scope(): string | undefined {
     return this.#login?.scope;
+  }
+  get signal(): AbortSignal | undefined {
+    return this.#login === undefined ? undefined : (this.#signal ??= this.#actions.watch());
   }
 
   getAccessToken(wish?: { resource?: string }): Promise<string> {

@@ -68,7 +68,7 @@ export function createSealer(secrets: readonly string[]): Sealer {
     },
 
     open(purpose, id, sealed, context = '') {
-      const [format, keyId, encoded, ...rest] = sealed.split('.');
+      const [format, keyId, encoded, ...rest] = sealed.split('.', 4);
       const key = keys.find((candidate) => candidate.id === keyId);
       if (format !== String(FORMAT) || key === undefined || encoded === undefined || rest.length > 0) return undefined;
       const body = Buffer.from(encoded, 'base64url');

@@ -71,9 +71,11 @@ interface CommonOptions {
   session?: SessionOptions | undefined;
   /** Paths under `baseUrl`; `false` switches one off. */
   routes?: RouteOptions | undefined;
+  /** The claims that `routes.session` tells. Default: those with which one greets a user. */
+  sessionClaims?: readonly string[] | undefined;
   /**
    * Further origins, such as `https://admin.example.com`, whose pages may send the app what changes something: they can do whatever the
-   * user can. Default none: `requireAuth()` and the logout refuse it from everywhere but `baseUrl`'s own. This is no CORS.
+   * user can. Default none: `requireAuth()`, the logout and `authenticate()` refuse it from everywhere but `baseUrl`'s own. This is no CORS.
    */
   trustedOrigins?: readonly string[] | undefined;
   /** Where to go after a login that asked for no return path: a path under `baseUrl`, or a URL on its origin. Default `/`. */
@@ -116,6 +118,8 @@ export interface RouteOptions {
    * `frontchannel_logout_session_required`. Whoever knows a login's `sid` can end that login. Default `false`.
    */
   frontchannelLogout?: string | false | undefined;
+  /** Tells the scripts of a single-page app who is logged in: see `docs/spa.md`. Default `false`. */
+  session?: string | false | undefined;
 }
 
 /** The session and its cookie. */
@@ -164,7 +168,9 @@ export interface ResolvedOptions {
     readonly logout: string | false;
     readonly backchannelLogout: string | false;
     readonly frontchannelLogout: string | false;
+    readonly session: string | false;
   };
+  readonly sessionClaims: readonly string[];
   /** Every path under `baseUrl` where an authorization server's answer may arrive. One that ends in `/*` stands for one more segment. */
   readonly callbackPaths: readonly string[];
   /** As browsers write them in `Origin`. */

@@ -8,6 +8,10 @@ export type RouteName = keyof Site['routes'];
 
 const longestReturnPath = 2048;
 
+/** Servers take no longer addresses; whoever sends one wants us to be busy (THREATS J8). */
+const longestQuery = 65_536;
+const longestDisguise = 65_536;
+
 /** Control characters, backslashes and halves of surrogate pairs: no page has them in its address, many attacks do. */
 const suspicious = /[\p{Cc}\p{Cs}\\]/u;
 
@@ -46,8 +50,8 @@ export function isOnSite(url: URL, site: Site): boolean {
 export function isOwnRoute(url: URL, site: Site): boolean {
   const path = plainPath(url.pathname);
   if (path === undefined) return true; // what cannot be read cannot be ruled out
-  const { login, logout } = site.routes;
-  return [login, logout, ...notificationPaths(site.routes), ...site.callbackPaths].some((route) => route !== false && matches(`/${path}`, `/${plainPath(`${site.basePath}${route}`) ?? ''}`));
+  const { login, logout, session } = site.routes;
+  return [login, logout, session, ...notificationPaths(site.routes), ...site.callbackPaths].some((route) => route !== false && matches(`/${path}`, `/${plainPath(`${site.basePath}${route}`) ?? ''}`));
 }
 
 /** Where authorization servers tell of logouts; below it, by the name of the provider. */
@@ -119,10 +123,11 @@ const isUnder = (path: string, prefix: string): boolean => path === prefix || pa
  */
 export function matchRoute(req: Request, place: Place): RouteName | undefined {
   const paths = pathsOf(req, place.basePath);
-  const { login, logout } = place.routes;
+  const { login, logout, session } = place.routes;
   if (paths.some((path) => path === login)) return 'login';
   if (callbackPathOf(req, place) !== undefined) return 'callback';
   if (paths.some((path) => path === logout)) return 'logout';
+  if (paths.some((path) => path === session)) return 'session';
   return (['backchannelLogout', 'frontchannelLogout'] as const).find((name) => {
     const route = place.routes[name];
     return route !== false && paths.some((path) => path === route || matches(path, below(route)));
@@ -166,6 +171,8 @@ export function findApi(url: URL, apis: readonly ResolvedApi[]): ResolvedApi | u
 
 /** `..%2f`, `%252e%252e/` and `..;/` are names to the URL parser, and the way out of the prefix to some servers. */
 function climbs(pathname: string): boolean {
+  if (!/[%;]/.test(pathname)) return false; // the parser has resolved what is plain
+  if (pathname.length > longestDisguise) return true;
   const decoded = decodeFully(pathname);
   return decoded === undefined || segmentsOf(decoded).includes('..');
 }
@@ -174,5 +181,5 @@ function climbs(pathname: string): boolean {
 export function queryOf(req: Request): URLSearchParams {
   const url = req.url ?? '';
   const mark = url.indexOf('?');
-  return new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
+  return new URLSearchParams(mark === -1 || url.length > longestQuery ? '' : url.slice(mark + 1));
 }

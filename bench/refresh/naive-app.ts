@@ -2,6 +2,7 @@
  * An app as it is often written by hand: the tokens lie in `req.session`, and each request that finds its access token over renews it.
  * express-session over connect-redis, as in their documentation.
  */
+import { setTimeout } from 'node:timers/promises';
 import { RedisStore } from 'connect-redis';
 import express, { type Request } from 'express';
 import session from 'express-session';
@@ -46,6 +47,11 @@ app.get('/work', async (req, res) => {
   }
   res.once('finish', () => tell({ answeredAt: instant() }));
   res.json({ done: true });
+});
+
+app.get('/delayed', async (req, res) => {
+  await setTimeout(Number(req.query['ms']));
+  res.json({ done: sessionOf(req).tokens !== undefined });
 });
 
 const server = app.listen(0, '127.0.0.1', () => {

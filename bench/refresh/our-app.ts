@@ -1,4 +1,5 @@
 /** An app with this package. `/work` needs a usable access token. */
+import { setTimeout } from 'node:timers/promises';
 import express from 'express';
 import { codeFlow, handleAuthErrors, requireAuth } from '../../lib/index.js';
 import { configuration, instant, tell } from './child.js';
@@ -18,6 +19,10 @@ const app = express();
 app.use(auth);
 app.get('/work', requireAuth({ token: true }), (_req, res) => {
   res.once('finish', () => tell({ answeredAt: instant() }));
+  res.json({ done: true });
+});
+app.get('/delayed', requireAuth({ token: true }), async (req, res) => {
+  await setTimeout(Number(req.query['ms']));
   res.json({ done: true });
 });
 app.use(handleAuthErrors());

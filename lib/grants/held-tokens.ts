@@ -4,6 +4,9 @@ import type { Clock } from '../clock.js';
 import type { VersionedTokens } from './grant-store.js';
 import type { AccessToken, TokenSet } from './token-set.js';
 
+/** What is known of a version. `owner`: this process redeemed it, and stored it, or tries to, as this owner. */
+export type Known = VersionedTokens & { readonly owner?: string | undefined };
+
 /** One access token with what decides whether it can be used. Instants are monotonic milliseconds of this process. */
 export interface HeldToken {
   readonly version: number;
@@ -15,6 +18,7 @@ export interface HeldToken {
   readonly endsAt: number;
   /** From here on a refresh in the background is due. */
   readonly refreshFrom: number;
+  readonly owner: string | undefined;
   /** When the store last vouched for the login. */
   confirmedAt: number;
   /** No background refresh before this. */
@@ -30,9 +34,9 @@ export interface Renewed {
 export interface HeldTokens {
   get(grantId: string, resource: string): HeldToken | undefined;
   /** Keeps what the store said; never replaces a newer version by an older one. */
-  remember(grantId: string, resource: string, known: VersionedTokens): HeldToken;
+  remember(grantId: string, resource: string, known: Known): HeldToken;
   /** The newest version known of any resource's token: for a store that lost it. */
-  newest(grantId: string): (VersionedTokens & { readonly resource: string }) | undefined;
+  newest(grantId: string): (Known & { readonly resource: string }) | undefined;
   /** The login has ended here: nothing of it is served or remembered again. */
   forget(grantId: string): void;
   hasEnded(grantId: string): boolean;
@@ -51,11 +55,11 @@ function refreshWindowMs(lifetimeMs: number): number {
 /** A token this close to its end may be over when it reaches the API: 5 % of its life, at most 1 s. */
 const marginMs = (lifetimeMs: number): number => Math.min(1000, lifetimeMs * 0.05);
 
-function assess({ version, tokens, leftMs }: VersionedTokens, resource: string, now: number): HeldToken {
+function assess({ version, tokens, leftMs, owner }: Known, resource: string, now: number): HeldToken {
   const accessToken = tokens.accessTokens[resource];
   const endsAt = leftMs === undefined ? Infinity : now + leftMs;
   const lifetimeMs = accessToken?.lifetimeSeconds === undefined ? 0 : accessToken.lifetimeSeconds * 1000;
-  const shared = { version, tokens, accessToken, endsAt, confirmedAt: now, quietUntil: 0 };
+  const shared = { version, tokens, accessToken, endsAt, owner, confirmedAt: now, quietUntil: 0 };
   return { ...shared, usableUntil: endsAt - marginMs(lifetimeMs), refreshFrom: endsAt - refreshWindowMs(lifetimeMs) };
 }
 
@@ -84,8 +88,8 @@ export function createHeldTokens(clock: Clock): HeldTokens {
     newest(grantId) {
       const own = [...(grants.get(grantId) ?? [])].sort(([, a], [, b]) => b.version - a.version);
       if (own[0] === undefined) return undefined;
-      const [resource, { version, tokens, endsAt }] = own[0];
-      return { resource, version, tokens, ...(endsAt === Infinity ? {} : { leftMs: endsAt - clock.monotonic() }) };
+      const [resource, { version, tokens, endsAt, owner }] = own[0];
+      return { resource, version, tokens, owner, ...(endsAt === Infinity ? {} : { leftMs: endsAt - clock.monotonic() }) };
     },
     forget(grantId) {
       ended.set(grantId, true);

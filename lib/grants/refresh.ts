@@ -9,17 +9,19 @@ import type { CodeFlowEvents, Events } from '../events.js';
 import type { RefreshOutcome } from '../provider/provider.js';
 import { hashId } from '../seal.js';
 import type { TokenResponse } from '../types.js';
-import type { AcquireAnswer, Attempt, Commit, Failure, GrantStore, VersionedTokens } from './grant-store.js';
+import type { AcquireAnswer, Attempt, Commit, Failure, GrantStore } from './grant-store.js';
+import { createHealer } from './heal.js';
+import type { Healer } from './heal.js';
+import { createLocks } from './lock.js';
+import type { Locks } from './lock.js';
 import { backOffMs, loginEnded, loginRequired, refusalOf, tokenUnavailable } from './refresh-outcomes.js';
 import { aged, attemptOf, namesAnother, versioned } from './refresh-request.js';
 import type { Refreshed, RefreshRequest } from './refresh-request.js';
 import { DEFAULT_RESOURCE, nextTokenSet, withRefreshToken } from './token-set.js';
 
-export interface Refresher {
+export interface Refresher extends Healer {
   /** A newer version than `request.version`. Rejects with AuthenticationRequiredError, ProviderError or StoreError. */
   refresh(request: RefreshRequest): Promise<Refreshed>;
-  /** Writes a version that the store lost in a fail-over and this process still knows (FAULTS 19). */
-  heal(request: RefreshRequest, newest: VersionedTokens): Promise<void>;
   /** Resolves when every commit that could not be stored at once is stored or given up. */
   settled(): Promise<void>;
   /** Waits for no other process any more. */
@@ -43,8 +45,6 @@ interface HeldLock {
   readonly lock: Lock;
 }
 
-const FIRST_POLL_MS = 25;
-const SLOWEST_POLL_MS = 75;
 const COMMIT_RETRY_MS = 50;
 
 type RefreshEventName = Extract<keyof CodeFlowEvents, `refresh.${string}`>;
@@ -54,69 +54,48 @@ class StoreRefresher implements Refresher {
   readonly #clock: Clock;
   readonly #events: Events;
   readonly #commitForMs: number;
-  /**
-   * Longer than the token call and the two store operations around it can take, so that the lock never runs out under a living
-   * holder. Derived, never an option: a lease shorter than the call spends the refresh token twice (THREATS E3).
-   */
-  readonly #leaseMs: number;
+  readonly #locks: Locks;
   readonly #pending = new Set<Promise<unknown>>();
-  #closed = false;
+  readonly #healer: Healer;
 
   constructor({ store, clock, events, httpTimeoutSeconds, redisTimeoutSeconds }: RefresherSettings) {
     this.#store = store;
     this.#clock = clock;
     this.#events = events;
     this.#commitForMs = httpTimeoutSeconds * 1000;
-    this.#leaseMs = Math.round((httpTimeoutSeconds + 2 * redisTimeoutSeconds) * 1000 + 4000);
+    // Longer than the token call and the two store operations around it can take, so that the lock never runs out under a living
+    // holder. Derived, never an option: a lease shorter than the call spends the refresh token twice (THREATS E3).
+    this.#locks = createLocks(store, clock, Math.round((httpTimeoutSeconds + 2 * redisTimeoutSeconds) * 1000 + 4000));
+    const healed = (request: RefreshRequest, version: number): void => this.#tell('refresh.healed', request, version);
+    this.#healer = createHealer({ store, locks: this.#locks, healed, revoke: (...given) => this.#revoke(...given) });
   }
 
+  /** The lock and what it leads to, or the newer version that makes it needless. */
   async refresh(request: RefreshRequest): Promise<Refreshed> {
-    const answer = await this.#acquire(request, randomUUID());
-    if (!('lock' in answer)) return { ...answer, redeemed: false };
-    return this.#redeem({ request, ...answer });
+    const owner = randomUUID();
+    const answer = await this.#locks.acquire(request, owner);
+    switch (answer.kind) {
+      case 'acquired':
+        return this.#redeem({ request, attempt: attemptOf(request, owner), lock: answer });
+      case 'newer':
+        return { ...answer, redeemed: false };
+      case 'ended':
+        throw loginEnded();
+      case 'gone':
+        throw loginRequired();
+    }
+  }
+
+  heal(...given: Parameters<Healer['heal']>): Promise<void> {
+    return this.#healer.heal(...given);
   }
 
   close(): void {
-    this.#closed = true;
-  }
-
-  async heal(request: RefreshRequest, newest: VersionedTokens): Promise<void> {
-    const attempt = attemptOf(request, randomUUID());
-    const leftMs = newest.leftMs === undefined ? undefined : Math.max(0, Math.round(newest.leftMs));
-    const commit = { tokens: newest.tokens, newVersion: newest.version, leftMs, backOffMs: 0, keepMs: request.keepMs };
-    const answer = await this.#store.commit(attempt, commit);
-    if (answer.kind === 'committed') this.#tell('refresh.healed', request, newest.version);
-    // Logged out meanwhile: what only this process knew must not live on at the server.
-    if (answer.kind === 'gone') this.#revoke(request, newest.tokens.refreshToken);
+    this.#locks.close();
   }
 
   async settled(): Promise<void> {
     await Promise.all(this.#pending);
-  }
-
-  /** The lock, or the newer version that makes it needless. */
-  async #acquire(request: RefreshRequest, owner: string): Promise<{ attempt: Attempt; lock: Lock } | VersionedTokens> {
-    const attempt = attemptOf(request, owner);
-    const giveUpAt = this.#clock.monotonic() + this.#leaseMs * 2;
-    for (let pollMs = FIRST_POLL_MS; this.#clock.monotonic() < giveUpAt; pollMs = Math.min(pollMs * 1.5, SLOWEST_POLL_MS)) {
-      const answer = await this.#store.acquire(attempt, this.#leaseMs);
-      switch (answer.kind) {
-        case 'acquired':
-          return { attempt, lock: answer };
-        case 'newer':
-          return answer;
-        case 'backing off':
-          throw tokenUnavailable(answer.leftMs);
-        case 'ended':
-          throw loginEnded();
-        case 'gone':
-          throw loginRequired();
-        case 'busy':
-          if (!request.wait || this.#closed) throw tokenUnavailable(answer.leftMs);
-          await this.#clock.sleep(Math.min(pollMs, answer.leftMs) * (0.8 + Math.random() * 0.2));
-      }
-    }
-    throw tokenUnavailable(this.#leaseMs);
   }
 
   async #redeem(held: HeldLock): Promise<Refreshed> {
@@ -140,7 +119,7 @@ class StoreRefresher implements Refresher {
       case 'refused':
         return this.#giveUp(held, refusalOf(outcome.certain, request.resource), undefined, 'ERR_CODE_FLOW_LOGIN_ENDED');
       case 'failed':
-        return this.#giveUp(held, 'failed', outcome.error.retryAfterSeconds, outcome.error.code);
+        return this.#giveUp(held, 'failed', outcome.retryAfterSeconds, outcome.error.code);
     }
   }
 
@@ -163,7 +142,7 @@ class StoreRefresher implements Refresher {
   /** The answer's refresh token counts although its ID Token could not be checked: to drop it would end the login (THREATS E17). */
   async #keepUnverified(held: HeldLock, outcome: Extract<RefreshOutcome, { kind: 'unverified' }>): Promise<Refreshed> {
     const { request, attempt, lock } = held;
-    const wait = backOffMs(lock.failures, outcome.error.retryAfterSeconds);
+    const wait = backOffMs(lock.failures, outcome.retryAfterSeconds);
     const tokens = withRefreshToken(lock.tokens, outcome.tokens.refreshToken);
     const stored = await this.#commit(held, { tokens, newVersion: attempt.version + 1, leftMs: 'keep', backOffMs: wait, keepMs: request.keepMs });
     if (!stored.redeemed) return stored; // A sibling was faster, and its answer could be checked.
@@ -179,7 +158,7 @@ class StoreRefresher implements Refresher {
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       this.#detach(this.#commitUntil(since, held, commit));
-      return { ...versioned(commit.newVersion, commit), redeemed: true };
+      return { ...versioned(commit.newVersion, commit), redeemed: true, owner: held.attempt.owner };
     }
   }
 
@@ -202,7 +181,7 @@ class StoreRefresher implements Refresher {
     switch (answer.kind) {
       case 'committed':
         this.#tell('refresh.committed', request, answer.version);
-        return { ...versioned(answer.version, commit), redeemed: true };
+        return { ...versioned(answer.version, commit), redeemed: true, owner: attempt.owner };
       case 'stale':
         this.#tell('refresh.stale', request, answer.version);
         return { ...answer, redeemed: false };

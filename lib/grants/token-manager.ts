@@ -3,13 +3,15 @@
  * request wait for the one refresh that the whole fleet makes.
  */
 import type { Clock } from '../clock.js';
-import { CodeFlowError, StoreError } from '../errors.js';
+import { CodeFlowError, ProviderError, StoreError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { TokenResponse } from '../types.js';
 import type { Grant, TokenWish, UsableToken } from './grant.js';
 import type { GrantStore } from './grant-store.js';
+import { wentBack } from './heal.js';
 import { createHeldTokens } from './held-tokens.js';
 import type { HeldToken, HeldTokens, Renewed } from './held-tokens.js';
+import { joinReads } from './join-reads.js';
 import { createRefresher } from './refresh.js';
 import type { Refresher } from './refresh.js';
 import { loginEnded, loginRequired } from './refresh-outcomes.js';
@@ -56,6 +58,7 @@ const EARLY_PAUSE_MS = 1000;
 
 class StoreTokenManager implements TokenManager {
   readonly #store: GrantStore;
+  readonly #readStore: GrantStore['read'];
   readonly #clock: Clock;
   readonly #refresher: Refresher;
   readonly #held: HeldTokens;
@@ -68,6 +71,7 @@ class StoreTokenManager implements TokenManager {
 
   constructor(settings: TokenManagerSettings) {
     this.#store = settings.store;
+    this.#readStore = joinReads(settings.store);
     this.#clock = settings.clock;
     this.#refresher = createRefresher(settings);
     this.#held = createHeldTokens(settings.clock);
@@ -100,7 +104,7 @@ class StoreTokenManager implements TokenManager {
       if (known.tokens.refreshToken === undefined) throw loginRequired();
       const { newer, redeemed } = await this.#waitForRefresh(grant, wish, known, deadline);
       // Straight from the server: used once even if its life is shorter than the way here (THREATS D7).
-      if (redeemed && newer.accessToken !== undefined) return { ...newer.accessToken, version: newer.version };
+      if (redeemed && newer.version > refused && newer.accessToken !== undefined) return { ...newer.accessToken, version: newer.version };
       known = newer;
     }
   }
@@ -161,13 +165,14 @@ class StoreTokenManager implements TokenManager {
   }
 
   async #read(grant: Grant, resource: string): Promise<HeldToken> {
-    const answer = await this.#store.read(grant.grantId, resource);
+    const answer = await this.#readStore(grant.grantId, resource);
     if (answer.kind === 'ended') throw loginEnded();
     if (answer.kind === 'gone') throw loginRequired();
     const newest = this.#held.get(grant.grantId, resource);
-    if (newest === undefined || newest.version <= answer.version) return this.#held.remember(grant.grantId, resource, answer);
-    await this.#heal(this.#request(grant, { resource }, answer.version, true));
-    return this.#held.remember(grant.grantId, resource, newest);
+    if (newest === undefined || !wentBack(answer, newest, resource)) return this.#held.remember(grant.grantId, resource, answer);
+    await this.#heal(this.#request(grant, { resource }, answer.version, false)).catch(unlessBusy);
+    newest.confirmedAt = this.#clock.monotonic();
+    return newest;
   }
 
   /** The store went back in time: what this process still knows is put there again, and the old version is never served. */
@@ -217,6 +222,11 @@ class StoreTokenManager implements TokenManager {
     const flight = this.#fly(this.#request(grant, wish, known.version, true));
     return within(flight, deadline - this.#clock.monotonic(), wish.signal);
   }
+}
+
+/** Somebody refreshes just now, or must not for a while: whoever comes next puts the store right. */
+function unlessBusy(error: unknown): void {
+  if (!(error instanceof ProviderError)) throw error;
 }
 
 export function createTokenManager(settings: TokenManagerSettings): TokenManager {

@@ -120,8 +120,10 @@ function asRefusal(reason: unknown): unknown {
 function stepUpRefusal(login: LoginRecord, { acr, maxAgeSeconds }: Requirements): AuthenticationRequiredError | undefined {
   const { acr: reached, auth_time: authTime } = login.claims;
   const isStrong = acr.length === 0 || (typeof reached === 'string' && acr.includes(reached));
-  const authenticatedAt = typeof authTime === 'number' ? authTime : login.loginAt;
-  const isFresh = maxAgeSeconds === undefined || systemClock.now() / 1000 - authenticatedAt <= maxAgeSeconds;
+  const now = systemClock.now() / 1000;
+  // One that is still to come, such as one in milliseconds, would be fresh for ever (THREATS D7).
+  const authenticatedAt = typeof authTime === 'number' && authTime <= now ? authTime : login.loginAt;
+  const isFresh = maxAgeSeconds === undefined || now - authenticatedAt <= maxAgeSeconds;
   if (isStrong && isFresh) return undefined;
 
   const stepUp: StepUp = { ...(acr.length > 0 && { acrValues: acr }), ...(maxAgeSeconds !== undefined && { maxAgeSeconds }) };

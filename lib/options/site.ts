@@ -36,6 +36,7 @@ const routeChecks = {
   logout: optional(orOff(readRoute), '/logout'),
   backchannelLogout: optional(orOff(readRoute), '/backchannel-logout'),
   frontchannelLogout: optional(orOff(readRoute), false),
+  session: optional(orOff(readRoute), false),
 } satisfies Checks<NonNullable<CodeFlowOptions['routes']>>;
 
 export const readRoutes: Check<Routes> = (value, path) => {

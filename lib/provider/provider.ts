@@ -22,13 +22,16 @@ export type RefreshOutcome =
   /** A complete, verified answer. */
   | { kind: 'tokens'; tokens: TokenResponse }
   /** A usable answer whose ID Token could not be checked (keys out of reach, bad signature): its refresh token must be kept all the same. `tokens` has no ID Token. */
-  | { kind: 'unverified'; tokens: TokenResponse; error: ProviderError }
+  | { kind: 'unverified'; tokens: TokenResponse; error: ProviderError; retryAfterSeconds?: number | undefined }
   /** The refreshed ID Token has another `iss`, `sub` or `aud` (OpenID Connect Core §12.2): the login must end. */
   | { kind: 'foreign'; refreshToken: string | undefined }
   /** The server refused the refresh token. `certain`: it said `invalid_grant` (RFC 6749 §5.2). */
   | { kind: 'refused'; certain: boolean }
-  /** Anything else: the login goes on. It may be unknown whether the server carried the refresh out. */
-  | { kind: 'failed'; error: ProviderError };
+  /**
+   * Anything else: the login goes on. It may be unknown whether the server carried the refresh out. `retryAfterSeconds`: what the server asked
+   * for (RFC 9110 §10.2.3), not what `error` advises where it said nothing.
+   */
+  | { kind: 'failed'; error: ProviderError; retryAfterSeconds?: number | undefined };
 
 /** The tokens of a login that ended, as far as they are known. */
 export interface EndedTokens {

@@ -45,12 +45,17 @@ function notRefreshed(error: unknown, name: string): RefreshOutcome {
   const failure = requestFailureIn(error);
   const verdict = failure?.reason.kind === 'refusal' ? failure.reason.verdict : undefined;
   if (verdict === 'grant' || verdict === 'probably-grant') return { kind: 'refused', certain: verdict === 'grant' };
-  return { kind: 'failed', error: toProviderError(error, name) };
+  return { kind: 'failed', error: toProviderError(error, name), retryAfterSeconds: askedFor(error) };
 }
 
 /** The ID Token, which nobody vouches for, is left out; the rotated refresh token is kept (THREATS E17). */
 function unverified({ idToken: _unchecked, ...tokens }: TokenResponse, error: unknown, name: string): RefreshOutcome {
-  return { kind: 'unverified', tokens, error: idTokenError(error, name) };
+  return { kind: 'unverified', tokens, error: idTokenError(error, name), retryAfterSeconds: askedFor(error) };
+}
+
+function askedFor(error: unknown): number | undefined {
+  const reason = requestFailureIn(error)?.reason;
+  return reason?.kind === 'refusal' ? reason.retryAfterSeconds : undefined;
 }
 
 function idTokenError(error: unknown, name: string): ProviderError {

@@ -15,7 +15,7 @@ import type { SessionCookie } from './session-cookie.js';
 
 /** What the start of the request learnt about its session. */
 export type SessionReading =
-  | { readonly kind: 'found'; readonly id: string; readonly content: SessionContent }
+  | { readonly kind: 'found'; readonly id: string; readonly content: SessionContent; readonly idleLeftSeconds: number }
   /** `id`: what the browser presented, though nothing is stored under it. */
   | { readonly kind: 'none'; readonly id?: string | undefined }
   | { readonly kind: 'unknown'; readonly id: string; readonly error: StoreError };

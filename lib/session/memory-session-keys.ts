@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { systemClock } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { MARKS, MARK_SECONDS } from './session-keys.js';
-import type { Marks, SessionKeys } from './session-keys.js';
+import type { Marks, SessionKeys, Sets } from './session-keys.js';
 
 /** How many sessions the memory of one process holds; the least recently used goes first. */
 const MEMORY_SESSIONS = 50_000;
@@ -18,8 +18,6 @@ interface MemorySet {
 export function memorySessionKeys(clock: Clock = systemClock): SessionKeys {
   return { ...memoryKeys(), ...memorySets(clock) };
 }
-
-type Sets = Pick<SessionKeys, 'addMember' | 'markAndList' | 'members' | 'removeMembers'>;
 
 function memoryKeys(): Omit<SessionKeys, keyof Sets> {
   const values = new LRUCache<string, string>({ max: MEMORY_SESSIONS });
@@ -39,6 +37,11 @@ function memoryKeys(): Omit<SessionKeys, keyof Sets> {
       values.set(key, value, { ttl: ttlSeconds * 1000 });
       return Promise.resolve(before);
     },
+    peek(key) {
+      const value = values.peek(key);
+      return Promise.resolve(value === undefined ? undefined : { value, leftSeconds: Math.ceil(values.getRemainingTTL(key) / 1000) });
+    },
+    exist: (keys) => Promise.resolve(keys.map((key) => values.has(key))),
     take(key) {
       const value = values.get(key);
       values.delete(key);

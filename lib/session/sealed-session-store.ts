@@ -27,6 +27,10 @@ export interface SessionContent {
 export interface SealedSessionStore {
   /** Also renews the idle time. `undefined`: no such session, or it has ended. */
   read(sessionId: string): Promise<SessionContent | undefined>;
+  /** Leaves the idle time as it is, and tells how much is left of it. */
+  peek(sessionId: string): Promise<{ content: SessionContent; idleLeftSeconds: number } | undefined>;
+  /** Which of these sessions, by the hashes of their ids, are still there. Renews none. */
+  exist(hashes: readonly string[]): Promise<boolean[]>;
   create(sessionId: string, content: SessionContent): Promise<void>;
   /** Writes nothing when the session is gone. */
   update(sessionId: string, content: SessionContent): Promise<void>;
@@ -125,24 +129,48 @@ export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, cloc
     return carry({ sealed: sealer.seal('session', sessionId, JSON.stringify(content)), ttlSeconds });
   }
 
+  /** `undefined`: unreadable, or over. */
+  function opened(sessionId: string, value: string): SessionContent | undefined {
+    const text = sealer.open('session', sessionId, value);
+    const content = text === undefined ? undefined : parseContent(text);
+    return content !== undefined && content.expiresAt > now() ? content : undefined;
+  }
+
   return {
     async read(sessionId) {
       const key = hashId(sessionId);
       const stored = (await known.get(key)) as SessionData | null; // connect-redis types its answers as any
       if (stored === null) return undefined;
-      const text = sealer.open('session', sessionId, carried(stored).sealed);
-      const content = text === undefined ? undefined : parseContent(text);
-      if (content !== undefined && content.expiresAt > now()) return content;
+      const content = opened(sessionId, carried(stored).sealed);
+      if (content !== undefined) return content;
       // Unreadable or over: it would never be of use again, unless to a newer release or with a newer secret (THREATS C16).
       if (!sealer.mayBeOthers(carried(stored).sealed)) await known.destroy(key);
       return undefined;
     },
+    async peek(sessionId) {
+      const found = await keys.peek(PREFIX + hashId(sessionId));
+      const content = found === undefined ? undefined : opened(sessionId, found.value);
+      return found === undefined || content === undefined ? undefined : { content, idleLeftSeconds: found.leftSeconds };
+    },
+    exist: (hashes) => keys.exist(hashes.map((hash) => PREFIX + hash)),
     async create(sessionId, content) {
       await created.set(hashId(sessionId), sealed(sessionId, content));
     },
     async update(sessionId, content) {
       await known.set(hashId(sessionId), sealed(sessionId, content));
     },
+    ...createSuccessors(keys, sealer),
+    async destroy(sessionId) {
+      await known.destroy(hashId(sessionId));
+    },
+    destroyHashed: (hashes) => keys.deleteAll(hashes.map((hash) => PREFIX + hash)),
+    timesLeft: (hashes) => keys.timesLeft(hashes.map((hash) => PREFIX + hash)),
+  };
+}
+
+/** What took the place of sessions; `docs/decisions/logout-races.md` says why. */
+function createSuccessors(keys: SessionKeys, sealer: Sealer): Pick<SealedSessionStore, 'replace' | 'takeSuccessor'> {
+  return {
     async replace(sessionId, successor) {
       // Before the session goes: a logout that finds it gone looks for its successor next, so that one of the two meets the other.
       const value = sealer.seal('session', sessionId, JSON.stringify(successor), 'successor');
@@ -154,10 +182,5 @@ export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, cloc
       const text = sealer.open('session', sessionId, (await keys.take(successorOf(sessionId))) ?? '', 'successor');
       return text === undefined ? undefined : (JSON.parse(text) as LoginHashes); // authentic: sealed by replace()
     },
-    async destroy(sessionId) {
-      await known.destroy(hashId(sessionId));
-    },
-    destroyHashed: (hashes) => keys.deleteAll(hashes.map((hash) => PREFIX + hash)),
-    timesLeft: (hashes) => keys.timesLeft(hashes.map((hash) => PREFIX + hash)),
   };
 }

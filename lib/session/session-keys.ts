@@ -6,6 +6,10 @@ import { deleteKeys, redisScript, runScript } from '../redis-script.js';
 export interface SessionKeys {
   /** Reads and renews in one round trip. `undefined`: no such key. */
   getAndRenew(key: string, ttlSeconds: number): Promise<string | undefined>;
+  /** Reads without renewing, and tells how long the key will last. */
+  peek(key: string): Promise<{ value: string; leftSeconds: number } | undefined>;
+  /** Which of these are there. Renews none. */
+  exist(keys: readonly string[]): Promise<boolean[]>;
   /** `NX`: only if absent; `XX`: only if present. `false`: the condition did not hold and nothing was written. */
   set(key: string, value: string, ttlSeconds: number, condition: 'NX' | 'XX'): Promise<boolean>;
   /** Writes whatever is there; answers what was. */
@@ -67,6 +71,13 @@ ${END}
 return members`);
 
 export function redisSessionKeys(connection: RedisConnection): SessionKeys {
+  return { ...redisKeys(connection), ...redisSets(connection) };
+}
+
+/** What is done with the sets among the keys. */
+export type Sets = Pick<SessionKeys, 'addMember' | 'markAndList' | 'members' | 'removeMembers'>;
+
+function redisKeys(connection: RedisConnection): Omit<SessionKeys, keyof Sets> {
   return {
     async getAndRenew(key, ttlSeconds) {
       const value = await connection.run('read the session', (client) =>
@@ -76,6 +87,15 @@ export function redisSessionKeys(connection: RedisConnection): SessionKeys {
         }),
       );
       return value ?? undefined;
+    },
+    async peek(key) {
+      const [value, leftSeconds] = await connection.run('read the session', (client) => Promise.all([client.get(key), client.ttl(key)]));
+      return value === null || leftSeconds < 0 ? undefined : { value, leftSeconds };
+    },
+    async exist(keys) {
+      // One command each, sent without waiting for the others: in a cluster keys of several slots cannot share one.
+      const counts = await connection.run('look for ended logins', (client) => Promise.all(keys.map((key) => client.exists(key))));
+      return counts.map((count) => count === 1);
     },
     async set(key, value, ttlSeconds, condition) {
       const reply = await connection.run('store the session', (client) =>
@@ -96,6 +116,11 @@ export function redisSessionKeys(connection: RedisConnection): SessionKeys {
       const left = await connection.run('look at the sessions', (client) => Promise.all(keys.map((key) => client.pttl(key))));
       return left.map((milliseconds) => (milliseconds < 0 ? undefined : milliseconds));
     },
+  };
+}
+
+function redisSets(connection: RedisConnection): Sets {
+  return {
     async addMember(key, member, endsAt) {
       const ages = await connection.run('index the session', (client) => runScript(client, ADD_MEMBER, key, [member, endsAt]));
       const [out, dead] = (ages as string[]).map((age) => (age === '' ? undefined : Number(age))); // as the script says

@@ -13,6 +13,8 @@ import type { AppSessions, SessionReading } from './app-session.js';
 import { createLoginIndex } from './login-index.js';
 import type { LoginHashes, LoginIndex } from './login-index.js';
 import type { LoginRecord } from './login-record.js';
+import { createLoginWatch, releaseOnClose, reportingEnds } from './login-watch.js';
+import type { Connection, LoginWatch, WatchedLogin } from './login-watch.js';
 import { createSealedSessionStore } from './sealed-session-store.js';
 import type { SealedSessionStore } from './sealed-session-store.js';
 import { createSessionCookie } from './session-cookie.js';
@@ -22,10 +24,20 @@ import type { SessionCookie } from './session-cookie.js';
 import { sessionHandle } from './session-handle.js';
 import type { SessionKeys } from './session-keys.js';
 
-export interface RequestSession {
+/** The login that a request was made with: all that is left of it where nothing can be answered. */
+export interface SeenLogin {
+  readonly state: LoginState;
+  /** Tells when the login ends, until it is released or the connection closes. `undefined`: nobody is logged in. */
+  watch(connection: Connection): WatchedLogin | undefined;
+  /** Deletes the session, and with an answer the cookie. Rejects with StoreError and keeps the cookie if it cannot be deleted. */
+  end(): Promise<unknown>;
+}
+
+export interface RequestSession extends SeenLogin {
   /** What the browser presented, whether or not something is stored under it; never told to anybody. */
   readonly id: string | undefined;
-  readonly state: LoginState;
+  /** The session ends after this time without a request. `undefined`: there is none. */
+  readonly idleLeftSeconds: number | undefined;
   /** Names this session for `endSessions()`; `undefined` without a login. */
   readonly handle: string | undefined;
   /**
@@ -43,10 +55,17 @@ export interface RequestSession {
 export interface Sessions extends SessionAdministration {
   /** The flags of every cookie of ours. */
   readonly cookieFlags: CookieFlags;
-  /** One Redis command, or none without a session cookie: then the answer is there at once. Never rejects. */
-  open(req: Request, res: Response): RequestSession | Promise<RequestSession>;
+  /**
+   * One Redis command, or none without a session cookie: then the answer is there at once. Never rejects.
+   * @param renew Whether that counts as use. Default `true`.
+   */
+  open(req: Request, res: Response, renew?: boolean): RequestSession | Promise<RequestSession>;
+  /** The same for a request that is answered in some other way. */
+  see(req: Request): Promise<SeenLogin>;
   /** The same for a request that the browser could not send its cookie along with. */
   openById(id: string, req: Request, res: Response): Promise<RequestSession>;
+  /** Watches no login any more. */
+  close(): void;
 }
 
 interface SessionsSettings {
@@ -63,29 +82,41 @@ export function createSessions({ options, keys, sealer, clock, events }: Session
   const [first, ...older] = sealer.signingKeys;
   if (first === undefined) throw new TypeError('a sealer has at least one signing key');
   const cookie = createSessionCookie(cookieName, { secure, sameSite, path }, [first, ...older]);
-  const store = createSealedSessionStore(keys, sealer, clock, idleTimeoutSeconds);
+  const sealed = createSealedSessionStore(keys, sealer, clock, idleTimeoutSeconds);
+  const watch = createLoginWatch(sealed, clock);
+  const store = reportingEnds(sealed, watch);
   const newExpiry = (): number => Math.floor(clock.now() / 1000) + absoluteTimeoutSeconds;
   const appSessions = createAppSessions({ sessions: store, cookie, signingKeys: sealer.signingKeys, events, newExpiry });
   const index = createLoginIndex(keys, sealer, clock);
   // A kept grant has no end of its own: as long as the longest-lived of browser cookies, 400 days (RFC 6265bis §5.5).
   const { keep, grantIdleTimeoutSeconds } = options.session;
   const findableUntil = (login: LoginRecord): number => (grantIdleTimeoutSeconds === undefined ? login.expiresAt : login.loginAt + 400 * 86_400);
-  const parts = { store, cookie, appSessions, index, sealer, clock, keep, findableUntil };
+  const parts = { store, watch, cookie, appSessions, index, sealer, clock, keep, findableUntil };
 
-  const openById: Sessions['openById'] = (id, req, res) =>
-    store.read(id).then(
-      (content) => attach(parts, req, res, content === undefined ? { kind: 'none', id } : { kind: 'found', id, content }),
-      (error: unknown) => attach(parts, req, res, { kind: 'unknown', id, error: asStoreError(error) }),
-    );
+  async function read(id: string, renew: boolean): Promise<SessionReading> {
+    try {
+      const found = renew ? await store.read(id).then((content) => content && { content, idleLeftSeconds: idleTimeoutSeconds }) : await store.peek(id);
+      return found === undefined ? { kind: 'none', id } : { kind: 'found', id, ...found };
+    } catch (error) {
+      return { kind: 'unknown', id, error: asStoreError(error) };
+    }
+  }
+  const openById = (id: string, req: Request, res: Response, renew = true): Promise<RequestSession> =>
+    read(id, renew).then((reading) => attach(parts, req, res, reading));
 
   return {
     cookieFlags: cookie.flags,
     openById,
-    open(req, res) {
+    open(req, res, renew) {
       const id = cookie.read(req.headers.cookie);
-      return id === undefined ? attach(parts, req, res, { kind: 'none' }) : openById(id, req, res);
+      return id === undefined ? attach(parts, req, res, { kind: 'none' }) : openById(id, req, res, renew);
+    },
+    async see(req) {
+      const id = cookie.read(req.headers.cookie);
+      return seen(parts, id === undefined ? { kind: 'none' } : await read(id, true));
     },
     ...createSessionAdministration({ store, index, sealer, clock, idleTimeoutSeconds, keepsGrants: grantIdleTimeoutSeconds !== undefined }),
+    close: () => watch.close(),
   };
 }
 
@@ -96,6 +127,7 @@ function asStoreError(error: unknown): StoreError {
 
 interface Parts {
   store: SealedSessionStore;
+  watch: LoginWatch;
   cookie: SessionCookie;
   appSessions: AppSessions;
   index: LoginIndex;
@@ -106,14 +138,31 @@ interface Parts {
   findableUntil: (login: LoginRecord) => number;
 }
 
+function seen({ store, watch }: Parts, reading: SessionReading): SeenLogin {
+  const state = stateOf(reading);
+  return {
+    state,
+    watch(connection) {
+      if (reading.kind !== 'found' || state.kind !== 'authenticated') return undefined;
+      return releaseOnClose(watch.watch(hashId(reading.id), reading.content.expiresAt), connection);
+    },
+    async end() {
+      if (reading.kind === 'unknown') throw reading.error;
+      if (reading.id !== undefined) await store.destroy(reading.id);
+    },
+  };
+}
+
 function attach(parts: Parts, req: Request, res: Response, reading: SessionReading): RequestSession {
   const { store, cookie, appSessions, sealer, clock } = parts;
   const since = clock.monotonic();
   appSessions.attach(req, res, reading);
+  const login = seen(parts, reading);
 
   return {
+    ...login,
     id: reading.id,
-    state: stateOf(reading),
+    idleLeftSeconds: reading.kind === 'found' ? reading.idleLeftSeconds : undefined,
 
     get handle() {
       if (reading.kind !== 'found' || reading.content.login === undefined) return undefined;
@@ -134,9 +183,8 @@ function attach(parts: Parts, req: Request, res: Response, reading: SessionReadi
     },
 
     async end() {
-      if (reading.kind === 'unknown') throw reading.error;
+      await login.end();
       if (reading.id === undefined) return undefined;
-      await store.destroy(reading.id);
       const successor = await store.takeSuccessor(reading.id);
       if (successor !== undefined) await store.destroyHashed([successor.session]);
       if (!res.headersSent) appendSetCookie(res, cookie.clear());

@@ -118,6 +118,25 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     expect(await page.content()).not.toContain('ada@example.com');
   }, 30_000);
 
+  it('says so in an open page when its login is ended in another browser', async () => {
+    await page.goto(`${example.url}/login`);
+    await signInAs('ada');
+    await expect(page.locator('#ended-elsewhere').isVisible()).resolves.toBe(false);
+    const elsewhere = await chromium.newContext();
+    try {
+      // The same session there, as if its cookie had been taken.
+      await elsewhere.addCookies(await context.cookies());
+      const other = await elsewhere.newPage();
+      await other.goto(example.url);
+      await other.getByRole('button', { name: 'Sign out' }).click();
+      await page.locator('#ended-elsewhere').waitFor();
+      expect(await text('main.signed-out')).toContain('You were signed out elsewhere.');
+      await page.getByRole('link', { name: 'Sign in' }).waitFor();
+    } finally {
+      await elsewhere.close();
+    }
+  }, 30_000);
+
   it('lets two tabs sign in at the same time', async () => {
     const second = await context.newPage();
     await page.goto(`${example.url}/protected`);
@@ -182,8 +201,9 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     const answers: Promise<string>[] = [];
     page.on('response', (response) => {
       if (!response.url().startsWith(example.url)) return;
-      // A redirect has no body.
-      const body = response.status() >= 300 && response.status() < 400 ? Promise.resolve('') : response.text().catch(() => '');
+      // A redirect has no body, and that of the events goes on for as long as the login.
+      const isEndless = response.headers()['content-type'] === 'text/event-stream';
+      const body = isEndless || (response.status() >= 300 && response.status() < 400) ? Promise.resolve('') : response.text().catch(() => '');
       answers.push(Promise.all([response.allHeaders(), body]).then(([headers, content]) => JSON.stringify(headers) + content));
     });
     return () => Promise.all(answers);

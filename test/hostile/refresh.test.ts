@@ -100,7 +100,14 @@ describe('refusals', () => {
 
   it('honours Retry-After', async () => {
     server.answers.token = answers.text('', 503, { 'retry-after': '30' });
-    expect(await refresh()).toMatchObject({ kind: 'failed', error: { retryAfterSeconds: 30 } });
+    expect(await refresh()).toMatchObject({ kind: 'failed', error: { retryAfterSeconds: 30 }, retryAfterSeconds: 30 });
+  });
+
+  it('E11: asks for no wait that the server did not ask for: the back-off begins at one second', async () => {
+    for (const answer of [answers.text('', 503), answers.reset()]) {
+      server.answers.token = answer;
+      expect(await refresh()).toMatchObject({ kind: 'failed', retryAfterSeconds: undefined });
+    }
   });
 
   it('no answer in time', async () => {

@@ -96,18 +96,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     plant: (store) => changed(store, { fail: (attempt, failure) => store.fail(attempt, failure, 0) }),
   },
   {
-    name: 'a lock that stays when a refresh comes too late',
+    name: 'a lock that stays with a refresh that is done',
     finding: /nobody ended answers|a request waited|cannot be refreshed/,
     plant: (store) =>
       changed(store, {
-        // A holder that was overtaken by a newer version says nothing to the store.
-        async fail(attempt, failure, backOffMs) {
-          const now = await store.read(attempt.grantId, attempt.resource);
-          return now.kind === 'alive' && now.version !== attempt.version ? { ...now, kind: 'newer' } : store.fail(attempt, failure, backOffMs);
-        },
         async commit(attempt, commit) {
-          const now = await store.read(attempt.grantId, attempt.resource);
-          return now.kind === 'alive' && now.version > attempt.version ? { ...now, kind: 'stale' } : store.commit(attempt, commit);
+          const answer = await store.commit(attempt, commit);
+          if (answer.kind === 'committed') await store.acquire({ ...attempt, version: answer.version }, 10_000);
+          return answer;
         },
       }),
   },

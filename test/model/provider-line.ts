@@ -7,7 +7,8 @@ import type { Fate, Issued, TokenCall } from './simulated-server.js';
 
 const failed = (code: 'UNAVAILABLE' | 'TIMEOUT' = 'UNAVAILABLE', retryAfterSeconds?: number): RefreshOutcome => ({
   kind: 'failed',
-  error: new ProviderError(`ERR_CODE_FLOW_PROVIDER_${code}`, 503, 'simulated', retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  error: new ProviderError(`ERR_CODE_FLOW_PROVIDER_${code}`, 503, 'simulated', { retryAfterSeconds: 5 }),
+  retryAfterSeconds,
 });
 
 export function createProviderLine(process: SimulatedProcess): GrantProvider {
@@ -40,7 +41,7 @@ function refresh(process: SimulatedProcess, refreshToken: string, resource: stri
     const settle = (outcome: RefreshOutcome, becomes: Fate): void =>
       process.run(() => {
         if (!call.open) return;
-        const quietMs = outcome.kind === 'failed' ? (outcome.error.retryAfterSeconds ?? 0) * 1000 : 0;
+        const quietMs = outcome.kind === 'failed' ? (outcome.retryAfterSeconds ?? 0) * 1000 : 0;
         Object.assign(call, { open: false, quietMs });
         if (issued !== undefined) Object.assign(issued, { fate: becomes, receivedAt: time.now });
         deadline.cancel();

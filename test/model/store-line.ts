@@ -64,8 +64,7 @@ export function createStoreLine(process: SimulatedProcess): GrantStore {
     };
     return send(described.name, apply, {
       disturbed: () => (witness.commitsDisturbed ||= described.name === 'commit'),
-      // What follows in this process follows from this answer.
-      answered: () => (witness.holder = described.attempt?.owner ?? ''),
+      answered: () => witness.answered(described),
     });
   }
 

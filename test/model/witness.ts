@@ -69,6 +69,8 @@ export class Witness {
   /** The attempt that has just learnt that it has the lock. */
   holder = '';
   readonly #revocationsTried = new Set<string>();
+  /** Refresh tokens whose process knows that their record was gone. */
+  readonly #toldOfLogout = new Set<string>();
   #floor = 1;
   #quietUntil = 0;
   readonly #served = new Map<string, number>();
@@ -125,7 +127,8 @@ export class Witness {
     if (issued === undefined) return this.violated('something was stored that the server never issued');
     if (!stalled) this.#checkEnd(commit!, attempt!.resource, this.#now - lateMs);
     if (issued.fate === 'kept') return;
-    if (answer.kind === 'gone' || answer.kind === 'stale') Object.assign(issued, { fate: answer.kind, keptAt: this.#now });
+    // Whoever ended before cannot learn of it.
+    if (issued.fate !== 'unsaved' && (answer.kind === 'gone' || answer.kind === 'stale')) Object.assign(issued, { fate: answer.kind, keptAt: this.#now });
     if (answer.kind !== 'committed') return;
     if (issued.sequence < this.#newestStored && this.#wentBackAt === -Infinity) this.violated('tokens were replaced by older ones');
     this.#newestStored = issued.sequence;
@@ -133,6 +136,13 @@ export class Witness {
     this.#lateBy.set(issued.accessToken, lateMs);
     this.#quietUntil = commit!.backOffMs === 0 ? 0 : this.#now + commit!.backOffMs;
     this.states.push({ version: commit!.newVersion, tokens: commit!.tokens, endsAt: this.#endAfter(attempt!.resource, commit!.leftMs) });
+  }
+
+  /** A process is about to learn how its operation ended. */
+  answered({ name, attempt, commit }: Pick<AppliedOperation, 'name' | 'attempt' | 'commit'>): void {
+    // What follows in this process follows from this answer.
+    this.holder = attempt?.owner ?? '';
+    if (name === 'commit') this.#toldOfLogout.add(commit?.tokens.refreshToken ?? '');
   }
 
   /** The end that a process told the store at this time is not later than the real one. */
@@ -224,10 +234,12 @@ export class Witness {
     if (known && age > allowed) this.violated(`${token.token} was served ${age} ms after its issue`);
   }
 
-  /** Its process ended: `closed` in its own time, or by a crash. What it held of answers is lost. */
+  /** Its process ended: `closed` in its own time, or by a crash. What it held of answers is lost, and of a commit's answer that is on its way. */
   processEnded(process: string, how: 'closed' | 'crashed'): void {
     for (const issued of this.family.accessTokens.values()) {
-      if (issued.call?.process !== process || (issued.fate !== 'on its way' && issued.fate !== 'received')) continue;
+      if (issued.call?.process !== process) continue;
+      if (how === 'crashed' && issued.fate === 'gone' && !this.#toldOfLogout.has(issued.refreshToken)) issued.fate = 'unsaved';
+      if (issued.fate !== 'on its way' && issued.fate !== 'received') continue;
       const triedLong = this.commitsDisturbed && this.#now - issued.receivedAt >= COMMIT_TRIES_MS;
       if (how === 'closed' && !triedLong) this.violated(`${process} closed without storing ${issued.refreshToken}`);
       issued.fate = 'unsaved';

@@ -54,7 +54,8 @@ describe.each(versions)('%s', (_version, { Redis }) => {
     });
     expect(load.loggedOut).toBe(0);
     expect(Object.keys(load.statuses).filter((status) => status !== '200' && status !== '503')).toEqual([]);
-    expect(recoveryMs).toBeLessThan(2000);
+    // Whoever waits for the old primary to hang up, or for the next of ioredis' tries, takes ten seconds; a login on a busy machine takes two.
+    expect(recoveryMs).toBeLessThan(5000);
     expect((await callApi(app, browser)).status).toBe(200);
     client.disconnect();
   }, 30_000);

@@ -1,5 +1,5 @@
 /** The same small app on Express 5, Express 4 and Connect, so that one suite runs on all three. */
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import connect from 'connect';
 import express from 'express';
 import express4 from 'express4';
@@ -43,6 +43,8 @@ export interface TestApp {
   readonly baseUrl: string;
   readonly port: number;
   readonly auth: CodeFlow;
+  /** For what is no request to the app, such as WebSocket handshakes. */
+  readonly server: Server;
   /** What nobody handled: the errors that came through to the app. */
   readonly errors: readonly unknown[];
   /** The start-up round trip to Redis is done: from here on every command is a request's. With the memory store at once. */
@@ -74,6 +76,7 @@ export async function startApp(framework: Framework, app: AppOptions = {}): Prom
     origin: `http://127.0.0.1:${port}`,
     baseUrl,
     port,
+    server: listening.server,
     auth: auth!,
     errors,
     storeReady,

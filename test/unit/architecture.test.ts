@@ -15,7 +15,7 @@ const layers: readonly RegExp[] = [
   /^session\//,
   /^grants\//,
   /^(deployment-checks|oauth-fetch|offline-grant|redis-probe|request-oauth|request-tokens)\.ts$/,
-  /^(routes|guards)\//,
+  /^(routes|guards)\/|^authenticate\.ts$/,
   /^code-flow\.ts$/,
   /^index\.ts$/,
 ];

@@ -188,6 +188,9 @@ describe('F6: a 401 of the API', () => {
     ['a challenge with a realm alone', 'Bearer realm="api"'],
     ['one of several challenges', 'Negotiate, Bearer error="invalid_token"'],
     ['no challenge at all', undefined],
+    ['parameters without a scheme (lemonldap-ng)', 'error="invalid_token",error_description="Invalid request"'],
+    ['a realm without a scheme', 'realm="api"'],
+    ['the scheme of Salesforce', 'Token'],
   ])('forces one refresh, which names the refused version, and one retry: %s', async (_name, challenge) => {
     const { oauthFetch, sent, wishes, answers } = setUp();
     answers.push(challenged(challenge));
@@ -210,6 +213,8 @@ describe('F6: a 401 of the API', () => {
     ['invalid_token with another status', 403, 'Bearer error="invalid_token"'],
     ['invalid_request', 401, 'Bearer error="invalid_request"'],
     ['another scheme', 401, 'Basic realm="x"'],
+    ['another scheme with a parameter of that name', 401, 'Digest realm="x", token="y"'],
+    ['insufficient_scope without a scheme', 401, 'error="insufficient_scope"'],
     ['another scheme that speaks of bearers', 401, 'Basic realm="bearer"'],
     ['a bad request', 400, 'Bearer error="invalid_token"'],
     ['a failure', 500, 'Bearer error="invalid_token"'],

@@ -7,7 +7,7 @@ import type { Request } from '../../lib/types.js';
 import { appUrl, callbackPathOf, findApi, isLoopback, matchRoute, requestPath, returnPathOf, safeReturnTo } from '../../lib/urls.js';
 
 const fallback = 'https://app.example.com/start';
-const routes = { login: '/login', callback: '/callback', logout: '/logout', backchannelLogout: '/backchannel-logout', frontchannelLogout: false } as const;
+const routes = { login: '/login', callback: '/callback', logout: '/logout', backchannelLogout: '/backchannel-logout', frontchannelLogout: false, session: '/session' } as const;
 const callbackPaths = ['/callback'];
 const site = { baseUrl: new URL('https://app.example.com'), basePath: '', routes, callbackPaths };
 const shop = { baseUrl: new URL('https://app.example.com/shop'), basePath: '/shop', routes, callbackPaths };
@@ -43,7 +43,7 @@ const foreign: readonly string[] = [
   '%', '/%', '/%zz', '/%e', '/page%', 'http://[', 'https://[::', 'https://', 'https://%', 'https://exa mple.com', 'https://app.example.com:99999/',
   'https://app.example.com:port/', '//', '///', '//:', '//%', '//@', '/\ud800', '/\udfff/x', '/page?x=\ud800', '',
   // our own routes, where returning would go round in circles
-  '/login', '/callback', '/logout', '/login/', '/login//', '/login?returnTo=/x', '/login#x', '/callback?code=a&state=b', '/logout?x', 'login', './login', 'x/../logout',
+  '/login', '/callback', '/logout', '/session', '/login/', '/login//', '/login?returnTo=/x', '/login#x', '/callback?code=a&state=b', '/logout?x', 'login', './login', 'x/../logout',
   'https://app.example.com/login', 'https://app.example.com:443/logout', 'HTTPS://APP.EXAMPLE.COM/callback', '//app.example.com/callback', 'https:login',
   '/LOGIN', '/Login', '/lOgOuT', '/%6cogin', '/%6Cogin', '/%6c%6f%67%69%6e', '/log%69n?x=1', '/%4cOGIN', '/%256cogin', '/%25256cogin', '/%2525256cogin',
   '/%252525252525252525256cogin', '/login;x=1', '/login;', '/login;/', '/;x/login', '/login%3bx', '/login%253bx', '//app.example.com//login', '/.//login',

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ProviderError } from '../../../lib/errors.js';
 import { createEvents } from '../../../lib/events.js';
 import type { CodeFlowEvents } from '../../../lib/events.js';
+import type { GrantStore } from '../../../lib/grants/grant-store.js';
 import { createMemoryGrantStore } from '../../../lib/grants/memory-grant-store.js';
 import { createTokenManager } from '../../../lib/grants/token-manager.js';
 import type { Grant, UsableToken } from '../../../lib/grants/grant.js';
@@ -10,11 +11,13 @@ import type { TokenManager } from '../../../lib/grants/token-manager.js';
 import type { Provider, RefreshOutcome } from '../../../lib/provider/provider.js';
 import { randomId } from '../../../lib/seal.js';
 import type { TokenResponse } from '../../../lib/types.js';
+import { gate } from '../../support/eventually.js';
 import { HandClock } from '../../support/hand-clock.js';
 
 const unavailable = (retryAfterSeconds?: number): RefreshOutcome => ({
   kind: 'failed',
-  error: new ProviderError('ERR_CODE_FLOW_PROVIDER_UNAVAILABLE', 503, 'down', retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  error: new ProviderError('ERR_CODE_FLOW_PROVIDER_UNAVAILABLE', 503, 'down', { retryAfterSeconds: retryAfterSeconds ?? 5 }),
+  retryAfterSeconds,
 });
 const tokens = (more: Partial<TokenResponse> = {}): RefreshOutcome => ({ kind: 'tokens', tokens: { accessToken: 'new', expiresInSeconds: 100, ...more } });
 
@@ -30,7 +33,9 @@ interface Stage {
   settle: () => Promise<void>;
 }
 
-async function stage(first: Partial<TokenResponse>, outcomes: readonly RefreshOutcome[]): Promise<Stage> {
+type Wrap = (store: GrantStore) => GrantStore;
+
+async function stage(first: Partial<TokenResponse>, outcomes: readonly RefreshOutcome[], wrap: Wrap = (store) => store): Promise<Stage> {
   const clock = new HandClock();
   const asked: Stage['asked'] = [];
   const events = createEvents();
@@ -46,7 +51,7 @@ async function stage(first: Partial<TokenResponse>, outcomes: readonly RefreshOu
     revoke: () => Promise.resolve(true),
   } as unknown as Provider; // the manager asks for nothing else
   const manager = createTokenManager({
-    store: createMemoryGrantStore(clock),
+    store: wrap(createMemoryGrantStore(clock)),
     clock,
     events,
     httpTimeoutSeconds: 5,
@@ -154,7 +159,9 @@ describe('an expired token', () => {
       clock.forward(0.1);
     }
     expect(waits[1]).toBeGreaterThanOrEqual(0.7);
+    expect(waits[1]).toBeLessThanOrEqual(1.4); // what the error advises to users is no wish of the server
     expect(waits[2]).toBeGreaterThanOrEqual(1.5);
+    expect(waits[2]).toBeLessThanOrEqual(2.6);
     expect((await token()).token).toBe('new');
   });
 
@@ -181,6 +188,32 @@ describe('an expired token', () => {
     await manager.create(login, { accessToken: 'only', expiresInSeconds: 100 });
     clock.forward(101);
     await expect(manager.accessToken(login, {})).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_LOGIN_REQUIRED' });
+  });
+});
+
+describe('a refused token', () => {
+  it('F7: is not served again by the refresh that brought it, whose end its process has not heard of yet', async () => {
+    const stored = gate();
+    const slowlyStored: Wrap = (store) => {
+      const commit = store.commit.bind(store);
+      return Object.assign(store, {
+        async commit(...given: Parameters<typeof commit>) {
+          const answer = await commit(...given);
+          await stored.opened;
+          return answer;
+        },
+      });
+    };
+    const { manager, grant, token, asked, clock, settle } = await stage({}, [tokens({ accessToken: 'second' }), tokens({ accessToken: 'third' })], slowlyStored);
+    const first = token({ refusedVersion: 1 });
+    await settle();
+    clock.forward(2); // the store is asked again
+    expect(await manager.accessToken(grant, {})).toMatchObject({ token: 'second', version: 2 });
+    const refusing = manager.accessToken(grant, { refusedVersion: 2 });
+    stored.open();
+    expect(await refusing).toMatchObject({ token: 'third', version: 3 });
+    expect(await first).toMatchObject({ token: 'second', version: 2 });
+    expect(asked).toHaveLength(2);
   });
 });
 

@@ -164,6 +164,7 @@ describe('step-up', () => {
   it.each<[string, Record<string, unknown>, number]>([
     ['auth_time', { auth_time: now - 100 }, now - 5000],
     ['the login, without auth_time', {}, now - 100],
+    ['the login, with an auth_time that is still to come, as in milliseconds', { auth_time: now * 1000 }, now - 100],
     ['the login, with an auth_time that is no number', { auth_time: String(now) }, now - 100],
   ])('the age counts from %s', async (_, claims, loginAt) => {
     const context = contextWith(loginOf(claims, { loginAt }));

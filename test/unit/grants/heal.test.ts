@@ -1,0 +1,103 @@
+/** FAULTS 19: the store goes back in time, and processes that know different pasts meet there. */
+import { describe, expect, it } from '@jest/globals';
+import { createEvents } from '../../../lib/events.js';
+import type { Grant, UsableToken } from '../../../lib/grants/grant.js';
+import { createMemoryGrantStore } from '../../../lib/grants/memory-grant-store.js';
+import { createTokenManager } from '../../../lib/grants/token-manager.js';
+import type { GrantProvider } from '../../../lib/provider-registry.js';
+import { randomId } from '../../../lib/seal.js';
+import { HandClock } from '../../support/hand-clock.js';
+
+const settings = { httpTimeoutSeconds: 5, redisTimeoutSeconds: 0.5, idleTimeoutSeconds: 3600 };
+
+/** A store, a server that answers with tokens that live for 100 s, and processes that share them. */
+function stage() {
+  const clock = new HandClock();
+  const store = createMemoryGrantStore(clock);
+  const grantId = randomId();
+  const asked: string[] = [];
+  const revoked: string[] = [];
+  const provider: GrantProvider = {
+    name: 'default',
+    refresh(refreshToken) {
+      const answer = asked.push(refreshToken) + 1;
+      return Promise.resolve({ kind: 'tokens', tokens: { accessToken: `at-${answer}`, refreshToken: `rt-${answer}`, expiresInSeconds: 100 } });
+    },
+    revoke: (token) => Promise.resolve(revoked.push(token) > 0),
+  };
+  const startProcess = (): (() => Promise<UsableToken>) => {
+    const manager = createTokenManager({ ...settings, store, clock, events: createEvents() });
+    const grant: Grant = { grantId, provider, subject: 'alice', loginAt: clock.now() / 1000, expiresAt: clock.now() / 1000 + 86_400, confirmedAt: -Infinity };
+    return () => manager.accessToken(grant, {});
+  };
+  const goBack = async (leftMs: number): Promise<void> => {
+    await store.destroy(grantId);
+    await store.create(grantId, { accessTokens: { '': { token: 'at-1', lifetimeSeconds: 100 } }, refreshToken: 'rt-1' }, leftMs, 86_400_000);
+  };
+  const shown = async () => store.read(grantId, '');
+  return { clock, store, grantId, asked, revoked, startProcess, goBack, shown };
+}
+
+describe('FAULTS 19: the store lost versions, and another process has refreshed from the older one since', () => {
+  it.each([1, 2])('its tokens are the later ones: they are kept, above the %d lost, and nobody redeems again', async (lost) => {
+    const { clock, asked, startProcess, goBack, shown } = stage();
+    const [knowing, unknowing] = [startProcess(), startProcess()];
+    await goBack(0);
+    for (let version = 2; version <= 1 + lost; version += 1) {
+      expect(await knowing()).toEqual(expect.objectContaining({ version, token: `at-${version}` }));
+      clock.forward(101);
+    }
+    await goBack(0);
+    const later = { token: `at-${lost + 2}` };
+    expect(await unknowing()).toEqual(expect.objectContaining({ ...later, version: 2 }));
+    clock.forward(2);
+    expect(await knowing()).toEqual(expect.objectContaining({ ...later, version: lost + 2 }));
+    expect(await shown()).toEqual(expect.objectContaining({ version: lost + 2, tokens: expect.objectContaining({ refreshToken: `rt-${lost + 2}` }) }));
+    clock.forward(2);
+    expect([await unknowing(), await knowing()]).toEqual([expect.objectContaining(later), expect.objectContaining(later)]);
+    expect(asked).toHaveLength(lost + 1);
+  });
+});
+
+describe('FAULTS 19: the store lost a version, and', () => {
+  it('nobody refreshed since: it is put back, and its token serves', async () => {
+    const { clock, asked, startProcess, goBack, shown } = stage();
+    const knowing = startProcess();
+    await goBack(0);
+    await knowing();
+    await goBack(0);
+    clock.forward(2);
+    expect(await knowing()).toEqual(expect.objectContaining({ version: 2, token: 'at-2' }));
+    expect(await shown()).toEqual(expect.objectContaining({ version: 2, tokens: expect.objectContaining({ refreshToken: 'rt-2' }) }));
+    expect(asked).toEqual(['rt-1']);
+  });
+
+  it('another process holds the lock: the good token serves meanwhile, and nothing is written over its work', async () => {
+    const { clock, store, grantId, startProcess, goBack, shown } = stage();
+    const knowing = startProcess();
+    await goBack(0);
+    await knowing();
+    await goBack(0);
+    await store.acquire({ grantId, resource: '', owner: 'another process', version: 1 }, 10_000);
+    clock.forward(2);
+    expect(await knowing()).toEqual(expect.objectContaining({ version: 2, token: 'at-2' }));
+    expect(await shown()).toEqual(expect.objectContaining({ version: 1 }));
+  });
+
+  it('F9: the user has logged out since: the lost refresh token is revoked, and no token is served', async () => {
+    const { clock, store, grantId, revoked, startProcess, goBack } = stage();
+    const knowing = startProcess();
+    await goBack(0);
+    await knowing();
+    await goBack(0);
+    clock.forward(2);
+    const read = store.read.bind(store);
+    store.read = async (...given) => {
+      const answer = await read(...given);
+      await store.destroy(grantId);
+      return answer;
+    };
+    await expect(knowing()).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_LOGIN_REQUIRED' });
+    expect(revoked).toEqual(['rt-2']);
+  });
+});
