@@ -51,7 +51,7 @@ redis.call('ZREMRANGEBYSCORE',KEYS[1],'-inf',string.format('%.6f',now))`;
 
 /** The set lives as long as its last member. */
 const END = `local last=redis.call('ZRANGE',KEYS[1],-1,-1,'WITHSCORES')
-redis.call('EXPIREAT',KEYS[1],string.format('%.0f',last[2]+1))`;
+redis.call('EXPIREAT',KEYS[1],string.format('%.0f',math.ceil(last[2])))`;
 
 /** ARGV: member, end. Answers the age of each mark, or the empty string. */
 const ADD_MEMBER = redisScript(`${BEGIN}
