@@ -43,6 +43,18 @@ export function createServer(config: Config): { app: Express; auth: CodeFlow } {
     res.status(orders.status).json(await orders.json());
   });
 
+  // Where the user is signed in; the names of the sessions open nothing.
+  app.get('/sessions', requireAuth(), async (req, res) => {
+    const sessions = await auth.listSessions(req.oauth.subject ?? '');
+    res.json(sessions.map((session) => ({ ...session, current: session.sessionId === req.oauth.sessionId })));
+  });
+
+  // Every session of the user, this one too. The guard refuses forms of other sites.
+  app.post('/sign-out-everywhere', requireAuth(), async (req) => {
+    if (req.oauth.subject !== undefined) await auth.endSessions({ subject: req.oauth.subject });
+    await req.oauth.logout();
+  });
+
   app.use(handleAuthErrors());
   return { app, auth };
 }

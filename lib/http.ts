@@ -66,6 +66,28 @@ export function refusePrefetch(res: Response): void {
   send(res, 503, { 'Content-Security-Policy': nothingAllowed }, '');
 }
 
+/** Answers another server, or a frame that shows nothing: the status says it all. */
+export function sendEmpty(res: Response, status: number): void {
+  send(res, status, { 'Content-Security-Policy': nothingAllowed }, '');
+}
+
+/** An empty page that any page may frame: there is nothing on it that could be clicked. */
+export function sendFramed(res: Response): void {
+  send(res, 200, { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': "default-src 'none'; frame-ancestors *" }, '');
+}
+
+/** Answers a server that speaks OAuth (RFC 6749 §5.2). */
+export function sendOAuthError(res: Response, status: number, error: string, description: string, retryAfterSeconds?: number): void {
+  const headers = { 'Content-Type': 'application/json', 'Content-Security-Policy': nothingAllowed, ...retryAfter(retryAfterSeconds) };
+  // Quotes and what is not ASCII may not stand in a description.
+  send(res, status, headers, JSON.stringify({ error, error_description: description.replaceAll(/[^ !#-[\]-~]/g, '') }));
+}
+
+/** What of the app's data the browser drops with the answer that follows (W3C Clear Site Data §3.1). */
+export function clearSiteData(res: Response, kinds: readonly string[]): void {
+  if (kinds.length > 0 && !res.headersSent) res.setHeader('Clear-Site-Data', kinds.map((kind) => `"${kind}"`).join(', '));
+}
+
 /** Node leaves out the body of an answer to HEAD by itself. */
 function send(res: Response, status: number, headers: Readonly<Record<string, string>>, body: string): void {
   if (res.headersSent) return;

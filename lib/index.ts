@@ -27,6 +27,7 @@ export { requireAuth } from './guards/require-auth.js';
 export type { RequireAuthOptions } from './guards/require-auth.js';
 export type { OAuthFetch } from './oauth-fetch.js';
 export type { OfflineGrant } from './offline-grant.js';
+export type { ListedSession } from './session/session-administration.js';
 export type { AnonymousOAuth, AuthenticatedOAuth, RequestOAuth } from './request-oauth.js';
 export type {
   ApiOptions,
@@ -41,6 +42,7 @@ export type {
   PrivateKey,
   ProviderOptions,
   ProviderSettings,
+  RouteOptions,
   ServerMetadata,
   SessionOptions,
 } from './types.js';

@@ -7,7 +7,7 @@ import { checkApiProviders, readNamedProvider, readProviders, resolveCallbackPat
 import { readRedis } from './options/redis.js';
 import { readSecrets } from './options/secret.js';
 import { readSession, resolveSession, sessionChecks } from './options/session.js';
-import { basePathOf, readBaseUrl, readLanding, readOrigin, readRoutes, refuseWeakOrigins, resolveLanding } from './options/site.js';
+import { basePathOf, readBaseUrl, readClearSiteData, readLanding, readOrigin, readRoutes, refuseWeakOrigins, resolveLanding } from './options/site.js';
 import { refuseHttp } from './options/url.js';
 import type { CodeFlowOptions, ResolvedOptions } from './types.js';
 
@@ -37,6 +37,7 @@ const checks = {
   trustedOrigins: optional(listOf(readOrigin), []),
   afterLogin: readLanding,
   afterLogout: readLanding,
+  clearSiteData: optional(readClearSiteData, []),
   loginParams: optional(readLoginParams, ['login_hint', 'ui_locales', 'prompt', 'acr_values', 'max_age']),
   httpTimeoutSeconds: optional(seconds(0.05, 60), 5),
   redisTimeoutSeconds: optional(seconds(0.01, 30), 0.5),

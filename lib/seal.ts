@@ -4,12 +4,15 @@
  * Whoever has the store but not the id cannot open a value, nor can whoever has the id but not the secret.
  * A value of one purpose, id or context never opens as another's.
  */
-import { createCipheriv, createDecipheriv, createSecretKey, hash, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 
 /** What a value is for; part of its key. */
-export type Purpose = 'session' | 'grant' | 'login transaction' | 'finished login' | 'login index';
+export type Purpose = 'session' | 'grant' | 'login transaction' | 'finished login' | 'login index' | 'logout';
+
+/** What a signature is for; part of its key. */
+export type SignedPurpose = 'session handle';
 
 export interface Sealer {
   /** `context` must be the same at opening (GCM's additional authenticated data). */
@@ -21,6 +24,10 @@ export interface Sealer {
    * Such a value is left alone, so that secrets and releases can be rolled out process by process.
    */
   mayBeOthers(sealed: string): boolean;
+  /** The same text gives the same signature (HMAC-SHA256, base64url) for as long as the first secret stays the first. */
+  sign(purpose: SignedPurpose, text: string): string;
+  /** Whether any of the secrets signed it. */
+  verify(purpose: SignedPurpose, text: string, signature: string): boolean;
   /** One per secret, the signing one first: keys of their own, so that a cookie signature says nothing about sealed values. */
   readonly signingKeys: readonly string[];
 }
@@ -87,11 +94,22 @@ export function createSealer(secrets: readonly string[]): Sealer {
       return decipher(keyOf(key, purpose, id), body, additionalData(key.id, context));
     },
 
+    sign: (purpose, text) => mac(sealing, purpose, text).toString('base64url'),
+
+    verify(purpose, text, signature) {
+      const given = Buffer.from(signature, 'base64url');
+      return keys.map((key) => mac(key, purpose, text)).some((own) => own.length === given.length && timingSafeEqual(own, given));
+    },
+
     mayBeOthers(sealed) {
       const [, format, keyId] = /^(\d{1,6})\.([\w-]{6})\./.exec(sealed) ?? [];
       return format !== undefined && (Number(format) > FORMAT || !keys.some(({ id }) => id === keyId));
     },
   };
+}
+
+function mac({ bytes }: MasterKey, purpose: SignedPurpose, text: string): Buffer {
+  return createHmac('sha256', derive(bytes, '', purpose)).update(text).digest();
 }
 
 function decipher(key: KeyObject, body: Buffer, data: Buffer): string | undefined {

@@ -51,8 +51,14 @@ export function isOwnRoute(url: URL, site: Site): boolean {
   const path = plainPath(url.pathname);
   if (path === undefined) return true; // what cannot be read cannot be ruled out
   const { login, logout, session } = site.routes;
-  return [login, logout, session, ...site.callbackPaths].some((route) => route !== false && matches(`/${path}`, `/${plainPath(`${site.basePath}${route}`) ?? ''}`));
+  return [login, logout, session, ...notificationPaths(site.routes), ...site.callbackPaths].some((route) => route !== false && matches(`/${path}`, `/${plainPath(`${site.basePath}${route}`) ?? ''}`));
 }
+
+/** Where authorization servers tell of logouts; below it, by the name of the provider. */
+const notificationPaths = ({ backchannelLogout, frontchannelLogout }: Site['routes']): string[] =>
+  [backchannelLogout, frontchannelLogout].flatMap((route) => (route === false ? [] : [route, below(route)]));
+
+const below = (route: string): string => `${route.replace(/\/$/, '')}/*`;
 
 /** Whether the path is the route's. A route may end in `/*`, for one more segment. */
 function matches(path: string, route: string): boolean {
@@ -121,7 +127,25 @@ export function matchRoute(req: Request, place: Place): RouteName | undefined {
   if (paths.some((path) => path === login)) return 'login';
   if (callbackPathOf(req, place) !== undefined) return 'callback';
   if (paths.some((path) => path === logout)) return 'logout';
-  return paths.some((path) => path === session) ? 'session' : undefined;
+  if (paths.some((path) => path === session)) return 'session';
+  return (['backchannelLogout', 'frontchannelLogout'] as const).find((name) => {
+    const route = place.routes[name];
+    return route !== false && paths.some((path) => path === route || matches(path, below(route)));
+  });
+}
+
+/** The provider that such a path names, behind the route; `''`: none. */
+export function providerNameIn(req: Request, { basePath, routes }: Pick<Site, 'basePath' | 'routes'>, name: 'backchannelLogout' | 'frontchannelLogout'): string {
+  const route = routes[name];
+  const prefix = below(route === false ? '' : route).slice(0, -1);
+  return pathsOf(req, basePath).find((path) => path.startsWith(prefix))?.slice(prefix.length) ?? '';
+}
+
+/** Whether somebody visits this page of ours, whatever its query. */
+export function isVisitTo(req: Request, page: string, { basePath }: Pick<Site, 'basePath'>): boolean {
+  const { pathname } = new URL(page);
+  const own = pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : pathname;
+  return req.method === 'GET' && pathsOf(req, basePath).some((path) => path === own);
 }
 
 /** Under `baseUrl`, where an authorization server's answer arrived; `undefined`: the request is none. */

@@ -144,9 +144,14 @@ export function reportingEnds(store: SealedSessionStore, watch: Pick<LoginWatch,
       await store.destroy(sessionId);
       watch.ended(hashId(sessionId));
     },
-    async destroyHashed(hash) {
-      await store.destroyHashed(hash);
-      watch.ended(hash);
+    async replace(sessionId, successor) {
+      const replaced = await store.replace(sessionId, successor);
+      watch.ended(hashId(sessionId));
+      return replaced;
+    },
+    async destroyHashed(hashes) {
+      await store.destroyHashed(hashes);
+      for (const hash of hashes) watch.ended(hash);
     },
   };
 }

@@ -148,6 +148,24 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     }
   }, 30_000);
 
+  it('signs a person out everywhere, in another browser too', async () => {
+    const elsewhere = await (await chromium.newContext()).newPage();
+    for (const browser of [elsewhere, page]) {
+      await browser.goto(`${example.url}/protected`);
+      await browser.locator('#username').fill('linus');
+      await browser.getByRole('button', { name: 'Continue' }).click();
+      await browser.locator('#protected').waitFor();
+    }
+    await page.locator('#sessions li').nth(1).waitFor();
+    expect(await page.locator('#sessions li').allTextContents()).toEqual(expect.arrayContaining([expect.stringMatching(/^This browser: /), expect.stringMatching(/^Mozilla/)]));
+    await page.locator('#everywhere').click();
+    await page.locator('body[data-state=signed-out]').waitFor();
+    await elsewhere.reload(); // its session at the authorization server is its own: that signs it in again, with a new session
+    await elsewhere.locator('#sessions li').waitFor();
+    expect(await elsewhere.locator('#sessions li').allTextContents()).toEqual([expect.stringMatching(/^This browser: /)]);
+    await elsewhere.context().close();
+  }, 30_000);
+
   async function signInAs(name: string): Promise<void> {
     await page.locator('#username').fill(name);
     await page.getByRole('button', { name: 'Continue' }).click();

@@ -9,7 +9,7 @@ import { createProviders } from '../../lib/provider-registry.js';
 import { handleAuthErrors } from '../../lib/index.js';
 import { createSealer } from '../../lib/seal.js';
 import { createLoginTransactions } from '../../lib/session/login-transaction.js';
-import { memorySessionKeys } from '../../lib/session/session-keys.js';
+import { memorySessionKeys } from '../../lib/session/memory-session-keys.js';
 import { frameworks, testSecret, type TestApp } from '../support/apps.js';
 import { createBrowser, type Browser, type Page, type RequestOptions } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';

@@ -96,8 +96,8 @@ describe('B6: one function, one call site', () => {
       'guards/handle-auth-errors.ts: redirect(res, login, 302)', // appUrl of our login route, with returnPathOf as its query
       'routes/callback.ts: redirect(res, returnTo)', // of the transaction, where login.ts put it
       'routes/login.ts: redirect(res, url.href, 302)', // provider.authorizationUrl
-      'routes/logout.ts: redirect(res, await landing(settings, login, held?.idToken, back))', // provider.endSessionUrl, or back
-      'routes/logout.ts: redirect(res, back)', // safeReturnTo
+      'routes/logout.ts: redirect(res, location)', // safeReturnTo's, or provider.endSessionUrl
+      'routes/logout.ts: redirect(res, returnTo)', // safeReturnTo's, out of the sealed cookie
     ]);
   });
 

@@ -9,7 +9,7 @@ import { parseRetryAfter } from '../../lib/provider/retry-after.js';
 import { asJsonObject, parseTokenAnswer } from '../../lib/provider/token-answer.js';
 import { createSealer } from '../../lib/seal.js';
 import { createLoginTransactions } from '../../lib/session/login-transaction.js';
-import { memorySessionKeys } from '../../lib/session/session-keys.js';
+import { memorySessionKeys } from '../../lib/session/memory-session-keys.js';
 import { createSessionCookie } from '../../lib/session/session-cookie.js';
 import { callbackPathOf, findApi, matchRoute, queryOf, requestPath, safeReturnTo } from '../../lib/urls.js';
 import { siteAt } from './site.js';

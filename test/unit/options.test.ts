@@ -54,7 +54,7 @@ describe('what is left out', () => {
       absoluteTimeoutSeconds: 604_800,
       keep: [],
     });
-    expect(routes).toEqual({ login: '/login', callback: '/callback', logout: '/logout', session: false });
+    expect(routes).toEqual({ login: '/login', callback: '/callback', logout: '/logout', backchannelLogout: '/backchannel-logout', frontchannelLogout: false, session: false });
     expect(loginParams).toEqual(['login_hint', 'ui_locales', 'prompt', 'acr_values', 'max_age']);
     expect({ apis, httpTimeoutSeconds, redisTimeoutSeconds, redis }).toEqual({
       apis: [],

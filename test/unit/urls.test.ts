@@ -8,7 +8,7 @@ import { appUrl, callbackPathOf, findApi, isLoopback, matchRoute, requestPath, r
 import { slowness } from '../support/machine.js';
 
 const fallback = 'https://app.example.com/start';
-const routes = { login: '/login', callback: '/callback', logout: '/logout', session: '/session' } as const;
+const routes = { login: '/login', callback: '/callback', logout: '/logout', backchannelLogout: '/backchannel-logout', frontchannelLogout: false, session: '/session' } as const;
 const callbackPaths = ['/callback'];
 const site = { baseUrl: new URL('https://app.example.com'), basePath: '', routes, callbackPaths };
 const shop = { baseUrl: new URL('https://app.example.com/shop'), basePath: '/shop', routes, callbackPaths };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createSealer } from '../../../lib/seal.js';
 import { createLoginTransactions, type FoundTransaction, type LoginTransaction, type LoginTransactions } from '../../../lib/session/login-transaction.js';
-import { memorySessionKeys } from '../../../lib/session/session-keys.js';
+import { memorySessionKeys } from '../../../lib/session/memory-session-keys.js';
 import { exchange, HandClock, pairOf } from './support.js';
 
 const secret = 'a secret for tests only: 4yVqD0sZ8nKcJm2T';
