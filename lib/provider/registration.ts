@@ -20,12 +20,15 @@ export interface Registration {
   readonly clientId: string;
   readonly metadata: Partial<ClientMetadata>;
   readonly authentication: ClientAuth;
-  /** Each operation has a new one: openid-client then remembers no keys, and asks our fetch, which knows when to renew them. */
+  /**
+   * Each operation has a new one, which gets the fetch of its call: openid-client then remembers no keys, and asks our fetch, which knows when to
+   * renew them.
+   */
   readonly configuration: (server: Readonly<ServerMetadata>, authentication?: ClientAuth) => Configuration;
 }
 
 /** Throws ConfigurationError for what can never work. */
-export function createRegistration(options: ResolvedProvider, serverFetch: CustomFetch): Registration {
+export function createRegistration(options: ResolvedProvider): Registration {
   checkOptions(options);
   const { clientId } = options;
   // Registered metadata is JSON (RFC 7591 §2). The id is the option's, and no secret lies about in the metadata.
@@ -42,8 +45,8 @@ export function createRegistration(options: ResolvedProvider, serverFetch: Custo
     authentication: own,
     configuration(server, authentication = own) {
       const configuration = new Configuration(server, clientId, metadata, authentication);
-      configuration[customFetch] = serverFetch;
-      configuration.timeout = undefined; // serverFetch bounds the time
+      configuration[customFetch] = onBehalfOfNobody;
+      configuration.timeout = undefined; // the fetch of the call bounds the time
 
       // Marked as deprecated by openid-client to make it stand out; `allowHttp` says: loopback, or dangerouslyAllowHttp.
       // eslint-disable-next-line @typescript-eslint/no-deprecated
@@ -54,6 +57,9 @@ export function createRegistration(options: ResolvedProvider, serverFetch: Custo
     },
   };
 }
+
+/** A mistake of ours: without a call there is no deadline. */
+const onBehalfOfNobody: CustomFetch = () => Promise.reject(new Error('A request to the authorization server outside of a call.'));
 
 /** The registered algorithm, if ID Tokens are signed with the client secret. */
 export function macAlgorithm({ clientMetadata }: Pick<ResolvedProvider, 'clientMetadata'>): string | undefined {
