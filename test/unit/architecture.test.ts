@@ -16,7 +16,7 @@ const layers: readonly RegExp[] = [
   /^grants\//,
   /^(deployment-checks|oauth-fetch|offline-grant|redis-probe|request-oauth|request-tokens)\.ts$/,
   /^(routes|guards)\/|^authenticate\.ts$/,
-  /^code-flow\.ts$/,
+  /^(code-flow|request-parts)\.ts$/,
   /^index\.ts$/,
 ];
 
