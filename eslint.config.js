@@ -18,7 +18,7 @@ function refuseAllBut(...allowed) {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'node_modules/', 'test/package/consumers/'] },
+  { ignores: ['dist/', 'coverage/', 'node_modules/', '.stryker-tmp/', 'reports/', 'test/package/consumers/'] },
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

@@ -30,6 +30,12 @@ export function page(file: string): RequestHandler {
   return (_req, res) => res.sendFile(file, { root: folder('pages') });
 }
 
+/** Server-sent events: the only one is that the login has ended. */
+export const loginEvents: RequestHandler = (req, res) => {
+  res.writeHead(200, { 'Content-Type': 'text/event-stream' }).flushHeaders();
+  req.oauth.signal?.addEventListener('abort', () => res.end('event: signed-out\ndata:\n\n'));
+};
+
 /**
  * When the access token ends and how often it was renewed in this login. The token itself stays on the server.
  * A real app needs none of this; the demo looks into the token, whose content is the API's business alone.

@@ -1,4 +1,7 @@
 /** Wires everything into one middleware. All work that can be done at start-up is done here. */
+import type { IncomingMessage } from 'node:http';
+import { authenticate } from './authenticate.js';
+import type { ConnectionLogin } from './authenticate.js';
 import { systemClock } from './clock.js';
 import type { Clock } from './clock.js';
 import { contextOf, setContext } from './context.js';
@@ -27,12 +30,22 @@ import { createRequestOAuth } from './request-oauth.js';
 import { createRequestTokens } from './request-tokens.js';
 import { callbackRoute } from './routes/callback.js';
 import { loginRoute, startLogin } from './routes/login.js';
-import { endSessions, logout, logoutRoute } from './routes/logout.js';
+import { backchannelLogoutRoute } from './routes/backchannel-logout.js';
+import { frontchannelLogoutRoute } from './routes/frontchannel-logout.js';
+import { endSessions, finishLogout, listSessions, logout, logoutRoute } from './routes/logout.js';
+import type { EndedSessions } from './routes/logout.js';
+import { renewsSession, sessionRoute } from './routes/session.js';
 import { createSealer } from './seal.js';
+import { createLogoutReturns } from './session/logout-return.js';
+import type { LogoutReturns } from './session/logout-return.js';
+import type { ListedSession } from './session/session-administration.js';
+import { createUsedLogoutTokens } from './session/used-logout-tokens.js';
+import type { UsedLogoutTokens } from './session/used-logout-tokens.js';
 import { createLoginTransactions } from './session/login-transaction.js';
 import type { LoginTransactions } from './session/login-transaction.js';
 import { checkConnectRedis } from './session/sealed-session-store.js';
-import { memorySessionKeys, redisSessionKeys } from './session/session-keys.js';
+import { memorySessionKeys } from './session/memory-session-keys.js';
+import { redisSessionKeys } from './session/session-keys.js';
 import { createSessions } from './session/session-middleware.js';
 import type { RequestSession, Sessions } from './session/session-middleware.js';
 import type { CodeFlowOptions, Middleware, Next, Request, ResolvedOptions, Response } from './types.js';
@@ -43,15 +56,37 @@ import type { RouteName } from './urls.js';
 export interface CodeFlow extends Middleware {
   /** Listens to what happens inside; see `CodeFlowEvents`. */
   on<K extends keyof CodeFlowEvents>(event: K, listener: (detail: CodeFlowEvents[K]) => void): CodeFlow;
+  /**
+   * Who opens a connection, for what Express does not answer: a WebSocket handshake (`upgrade`). It reads the session as any request does, and
+   * resolves to `undefined` if nobody is logged in. Rejects with StoreError when the store cannot tell, and with AccessDeniedError if a page of
+   * another origin than `baseUrl`'s opens a WebSocket (`trustedOrigins`); a client that names no origin is no browser, and is let through.
+   * @example
+   * ```ts
+   * server.on('upgrade', (req, socket) => {
+   *   auth.authenticate(req).then(
+   *     (login) => socket.end(login === undefined ? 'HTTP/1.1 401 Unauthorized\r\n\r\n' : 'HTTP/1.1 501 Not Implemented\r\n\r\n'),
+   *     () => socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n'),
+   *   );
+   * });
+   * ```
+   */
+  authenticate(req: IncomingMessage): Promise<ConnectionLogin | undefined>;
   /** A user's tokens for a job that runs without them, by `req.oauth.grantId`. With `session.keepGrant` also after the session has ended by time. */
   grant(grantId: string): OfflineGrant;
   /**
-   * Ends every login of this user, on every process: sessions and grants, kept ones too. A token that a process holds in memory is used for
-   * one second more at most.
-   * Rejects with StoreError if the store could not be asked: call it again.
+   * Ends every login of this user, on every process: sessions and grants, kept ones too, and those that are under way. Or ends one session,
+   * by a `sessionId` of `listSessions()`: look there first that it is the user's own. A token that a process holds in memory is used for one
+   * second more at most. Rejects with StoreError if the store could not be asked: call it again. That a session has ended before is fine; for what
+   * is no `sessionId` it rejects with AccessDeniedError.
    * @param whose.provider Where this subject is known; equal subjects of two providers are two users. Default: the first of `providers`.
    */
-  endSessions(whose: { subject: string; provider?: string }): Promise<void>;
+  endSessions(whose: EndedSessions): Promise<void>;
+  /**
+   * The sessions of a user that have not ended, newest first: for a page on which users see where they are signed in. `sessionId` opens nothing;
+   * `req.oauth.sessionId` is that of the request's own. Rejects with StoreError.
+   * @param options.provider Where this subject is known. Default: the first of `providers`.
+   */
+  listSessions(subject: string, options?: { provider?: string }): Promise<ListedSession[]>;
   /**
    * Starts no new refresh, waits for the running ones and their commits, then closes the connection to Redis. Call it after the server has closed.
    * @param limits.timeoutSeconds How long to wait at most. Default twice `httpTimeoutSeconds`.
@@ -83,9 +118,12 @@ export function codeFlow(input: CodeFlowOptions): CodeFlow {
       parts.events.on(event, listener);
       return flow;
     },
+    authenticate: (req: IncomingMessage): Promise<ConnectionLogin | undefined> => authenticate(parts, req),
     grant: (grantId: string): OfflineGrant => createOfflineGrant(parts, grantId),
-    endSessions: ({ subject, provider }: { subject: string; provider?: string }): Promise<void> => endSessions(parts, subject, provider),
+    endSessions: (whose: EndedSessions): Promise<void> => endSessions(parts, whose),
+    listSessions: (subject: string, { provider }: { provider?: string } = {}): Promise<ListedSession[]> => listSessions(parts, subject, provider),
     async close({ timeoutSeconds = parts.options.httpTimeoutSeconds * 2 }: { timeoutSeconds?: number } = {}): Promise<void> {
+      parts.sessions.close();
       await parts.tokens.close(timeoutSeconds * 1000);
       await parts.connection?.close();
     },
@@ -103,6 +141,8 @@ interface Parts {
   sessions: Sessions;
   tokens: TokenManager;
   transactions: LoginTransactions;
+  logoutReturns: LogoutReturns;
+  usedLogoutTokens: UsedLogoutTokens;
   checkDeployment: DeploymentCheck;
 }
 
@@ -121,14 +161,17 @@ function assemble(options: ResolvedOptions): Parts {
   const { idleTimeoutSeconds, grantIdleTimeoutSeconds } = session;
   const timeouts = { httpTimeoutSeconds, redisTimeoutSeconds, idleTimeoutSeconds, grantIdleTimeoutSeconds };
   const tokens = createTokenManager({ store, clock, events, ...timeouts });
-  const transactions = createLoginTransactions(sealer, clock, session.cookieName, sessions.cookieFlags);
-  return { options, events, clock, connection, providers, sessions, tokens, transactions, checkDeployment: createDeploymentChecks(options, tell) };
+  const transactions = createLoginTransactions({ sealer, clock, keys, sessionCookieName: session.cookieName, flags: sessions.cookieFlags });
+  const logoutReturns = createLogoutReturns(sealer, clock, options, sessions.cookieFlags);
+  const usedLogoutTokens = createUsedLogoutTokens(keys);
+  const checkDeployment = createDeploymentChecks(options, tell);
+  return { options, events, clock, connection, providers, sessions, tokens, transactions, logoutReturns, usedLogoutTokens, checkDeployment };
 }
 
 function handle(parts: Parts, req: Request, res: Response, next: Next): void {
   if (contextOf(req) !== undefined) return next(mountedTwice());
   const route = matchRoute(req, parts.options);
-  const opened = parts.sessions.open(req, res);
+  const opened = parts.sessions.open(req, res, route !== 'session' || renewsSession(req));
   if (!(opened instanceof Promise)) return serve(parts, route, opened, req, res, next);
   // open() never rejects. A handler that throws is its framework's business: a catch after it would call next() twice (THREATS G7).
   opened.then((session) => serve(parts, route, session, req, res, next), next);
@@ -143,13 +186,19 @@ function serve(parts: Parts, route: RouteName | undefined, session: RequestSessi
   if (route !== undefined) parts.checkDeployment(route, req);
   switch (route) {
     case undefined:
-      return next();
+      return finishLogout(parts, req, res) ? undefined : next();
+    case 'session':
+      return sessionRoute(parts, req, res, session, next);
     case 'login':
       return answer(loginRoute(parts, req, res, session), next);
     case 'callback':
       return answer(callbackRoute(parts, req, res, session), next);
     case 'logout':
       return answer(logoutRoute(parts, req, res, session), next);
+    case 'backchannelLogout':
+      return answer(backchannelLogoutRoute(parts, req, res), next);
+    case 'frontchannelLogout':
+      return answer(frontchannelLogoutRoute(parts, req, res), next);
   }
 }
 
@@ -169,6 +218,8 @@ function attach(parts: Parts, session: RequestSession, req: Request, res: Respon
       for (const name of Object.keys(parameters.authorizationParams ?? {})) refuseProtocolParameter(name, 'authorizationParams');
       return startLogin(parts, req, res, session, parameters);
     },
+    sessionId: () => session.handle,
+    watch: () => session.watch(res)?.signal,
     logout: (parameters = {}) => logout(parts, res, session, parameters.returnTo),
   });
   const context: RequestContext = {

@@ -1,6 +1,7 @@
 /** What codeFlow() knows of a request, for the guards and the error handler; out of the app's reach. */
 import type { IncomingMessage } from 'node:http';
 import type { StoreError } from './errors.js';
+import { hidden } from './hidden.js';
 import type { LoginRecord } from './session/login-record.js';
 import type { ResolvedOptions } from './types.js';
 
@@ -41,7 +42,7 @@ export interface RequestContext {
   startLogin(parameters: LoginParameters | StepUpParameters): Promise<void>;
 }
 
-const contexts = new WeakMap<IncomingMessage, RequestContext>();
+const contexts = hidden<RequestContext>();
 
 export function setContext(req: IncomingMessage, context: RequestContext): void {
   contexts.set(req, context);

@@ -21,9 +21,12 @@ function decode(value: string): string {
   }
 }
 
+/** Far more than browsers keep for a site (RFC 6265bis §5.7) and than Node reads unless told otherwise; the rest is made up (THREATS J8). */
+const LONGEST_HEADER = 65_536;
+
 /** Every cookie in the order sent, those of equal names too: who picks one of two is told which by an attacker (THREATS C14). */
 export function readCookies(header: string | undefined): Cookie[] {
-  if (header === undefined) return [];
+  if (header === undefined || header.length > LONGEST_HEADER) return [];
   const cookies: Cookie[] = [];
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=');

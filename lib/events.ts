@@ -22,6 +22,10 @@ export interface CodeFlowEvents {
   'logout.completed': { provider: string; grant: string };
   /** The user is signed out here; the authorization server did not take back the refresh token. */
   'logout.revocation_failed': { provider: string; grant: string; code: CodeFlowErrorCode };
+  /** The authorization server said that logins are over, and they are; `logins` counts those that were known, ended ones too. */
+  'logout.received': { provider: string; by: 'backchannel' | 'frontchannel'; logins: number };
+  /** Somebody said so without a right to: nothing was ended. */
+  'logout.refused': { by: 'backchannel' | 'frontchannel'; reason: string };
   /** This process holds the refresh lock and is about to call the token endpoint. */
   'refresh.started': RefreshEvent;
   /** The new token set is stored. */

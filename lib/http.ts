@@ -44,6 +44,12 @@ export function sendProblem(res: Response, problem: Problem): void {
   send(res, status, headers, JSON.stringify(body));
 }
 
+/** Answers a program of the app's own origin, and no page of another one that embeds it. */
+export function sendJson(res: Response, body: unknown): void {
+  const headers = { 'Content-Type': 'application/json; charset=utf-8', 'Content-Security-Policy': nothingAllowed, 'Cross-Origin-Resource-Policy': 'same-origin' };
+  send(res, 200, headers, JSON.stringify(body));
+}
+
 /** Answers a person. */
 export function sendPage(res: Response, status: number, page: Page, retryAfterSeconds?: number): void {
   const headers = {
@@ -58,6 +64,28 @@ export function sendPage(res: Response, status: number, page: Page, retryAfterSe
 /** Answers a browser that looks ahead: it drops what has such a status, and asks again when the user does. */
 export function refusePrefetch(res: Response): void {
   send(res, 503, { 'Content-Security-Policy': nothingAllowed }, '');
+}
+
+/** Answers another server, or a frame that shows nothing: the status says it all. */
+export function sendEmpty(res: Response, status: number): void {
+  send(res, status, { 'Content-Security-Policy': nothingAllowed }, '');
+}
+
+/** An empty page that any page may frame: there is nothing on it that could be clicked. */
+export function sendFramed(res: Response): void {
+  send(res, 200, { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': "default-src 'none'; frame-ancestors *" }, '');
+}
+
+/** Answers a server that speaks OAuth (RFC 6749 §5.2). */
+export function sendOAuthError(res: Response, status: number, error: string, description: string, retryAfterSeconds?: number): void {
+  const headers = { 'Content-Type': 'application/json', 'Content-Security-Policy': nothingAllowed, ...retryAfter(retryAfterSeconds) };
+  // Quotes and what is not ASCII may not stand in a description.
+  send(res, status, headers, JSON.stringify({ error, error_description: description.replaceAll(/[^ !#-[\]-~]/g, '') }));
+}
+
+/** What of the app's data the browser drops with the answer that follows (W3C Clear Site Data §3.1). */
+export function clearSiteData(res: Response, kinds: readonly string[]): void {
+  if (kinds.length > 0 && !res.headersSent) res.setHeader('Clear-Site-Data', kinds.map((kind) => `"${kind}"`).join(', '));
 }
 
 /** Node leaves out the body of an answer to HEAD by itself. */
@@ -84,6 +112,29 @@ export function varyByCookie(res: Response): void {
   const names = present.split(',').map((name) => name.trim().toLowerCase());
   if (names.includes('*') || names.includes('cookie')) return;
   res.setHeader('Vary', present === '' ? 'Cookie' : `${present}, Cookie`);
+}
+
+/** What a guarded page says by itself is for one user, now; the app may know better, before or after (OWASP ASVS 14.3.2). */
+export function keepPrivate(res: Response): void {
+  if (res.headersSent) return;
+  varyByCookie(res);
+  if (!res.hasHeader('Cache-Control')) res.setHeader('Cache-Control', 'no-store');
+}
+
+/**
+ * An answer that turns out to set this cookie goes into no cache, whatever the app says: it would hand one user's session to the next (THREATS C13).
+ * Call it before whoever sets the cookie as the headers go: the first to wrap `writeHead` is the last to be asked.
+ */
+export function keepCookiePrivate(res: Response, cookieName: string): void {
+  const writeHead = res.writeHead.bind(res) as (...given: unknown[]) => Response; // its overloads, all the same to us
+  res.writeHead = (...given: unknown[]): Response => {
+    const cookies = [res.getHeader('Set-Cookie') ?? []].flat().map(String);
+    if (!res.headersSent && cookies.some((cookie) => cookie.startsWith(`${cookieName}=`))) {
+      varyByCookie(res);
+      res.setHeader('Cache-Control', 'no-store');
+    }
+    return writeHead(...given);
+  };
 }
 
 export function appendSetCookie(res: Response, value: string): void {
@@ -119,11 +170,21 @@ export function isNavigation(req: Request): boolean {
   return req.method === 'GET' && namesHtml(header(req, 'accept') ?? '');
 }
 
+/** No browser's list is that long (THREATS J8). */
+const LONGEST_ACCEPT = 4096;
+
 function namesHtml(accept: string): boolean {
+  if (accept.length > LONGEST_ACCEPT) return false;
   return accept.split(',').some((range) => {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
     return type === 'text/html' && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
   });
+}
+
+/** A page of another site, or of a sibling domain, sent the browser here, directly or over redirects. Nobody can forge it; older browsers do not tell. */
+export function comesFromElsewhere(req: Request): boolean {
+  const site = header(req, 'sec-fetch-site');
+  return site === 'cross-site' || site === 'same-site';
 }
 
 /** The browser looks ahead; nobody has asked for the page yet, and a login must not begin or end. */

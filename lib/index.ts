@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { OAuthFetch } from './oauth-fetch.js';
 import type { RequestOAuth } from './request-oauth.js';
 
+export type { ConnectionLogin } from './authenticate.js';
 export { codeFlow } from './code-flow.js';
 export type { CodeFlow } from './code-flow.js';
 export type { LoginParameters } from './context.js';
@@ -26,6 +27,7 @@ export { requireAuth } from './guards/require-auth.js';
 export type { RequireAuthOptions } from './guards/require-auth.js';
 export type { OAuthFetch } from './oauth-fetch.js';
 export type { OfflineGrant } from './offline-grant.js';
+export type { ListedSession } from './session/session-administration.js';
 export type { AnonymousOAuth, AuthenticatedOAuth, RequestOAuth } from './request-oauth.js';
 export type {
   ApiOptions,
@@ -40,6 +42,7 @@ export type {
   PrivateKey,
   ProviderOptions,
   ProviderSettings,
+  RouteOptions,
   ServerMetadata,
   SessionOptions,
 } from './types.js';

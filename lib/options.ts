@@ -1,13 +1,13 @@
 /** Options are checked once, at start-up; the result is complete, frozen and never questioned again. */
 import { apiChecks, readApis } from './options/apis.js';
 import { readLoginParams } from './options/authorization-params.js';
-import { type Check, type Checks, listOf, optional, readTable, refuse, seconds, show } from './options/check.js';
+import { type Check, type Checks, listOf, optional, readTable, refuse, seconds, show, text } from './options/check.js';
 import { providerChecks } from './options/provider.js';
 import { checkApiProviders, readNamedProvider, readProviders, resolveCallbackPaths, resolveProviders } from './options/providers.js';
 import { readRedis } from './options/redis.js';
 import { readSecrets } from './options/secret.js';
 import { readSession, resolveSession, sessionChecks } from './options/session.js';
-import { basePathOf, readBaseUrl, readLanding, readOrigin, readRoutes, refuseWeakOrigins, resolveLanding } from './options/site.js';
+import { basePathOf, readBaseUrl, readClearSiteData, readLanding, readOrigin, readRoutes, refuseWeakOrigins, resolveLanding } from './options/site.js';
 import { refuseHttp } from './options/url.js';
 import type { CodeFlowOptions, ResolvedOptions } from './types.js';
 
@@ -33,9 +33,11 @@ const checks = {
   apis: optional(readApis, []),
   session: readSession,
   routes: readRoutes,
+  sessionClaims: optional(listOf(text('the name of a claim')), ['name', 'preferred_username', 'given_name', 'family_name', 'picture', 'email', 'locale']),
   trustedOrigins: optional(listOf(readOrigin), []),
   afterLogin: readLanding,
   afterLogout: readLanding,
+  clearSiteData: optional(readClearSiteData, []),
   loginParams: optional(readLoginParams, ['login_hint', 'ui_locales', 'prompt', 'acr_values', 'max_age']),
   httpTimeoutSeconds: optional(seconds(0.05, 60), 5),
   redisTimeoutSeconds: optional(seconds(0.01, 30), 0.5),

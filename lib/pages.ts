@@ -54,8 +54,11 @@ const explanations: Readonly<Record<CodeFlowErrorCode, Explanation>> = {
   ERR_CODE_FLOW_AUTHORIZATION_HEADER: ours,
   ERR_CODE_FLOW_PROVIDER_UNKNOWN: say('Sign-in did not work', 'There is no sign-in service of this name here.'),
   ERR_CODE_FLOW_CALLBACK_INVALID: startAgain,
-  ERR_CODE_FLOW_STATE_MISSING: say('Sign-in expired', 'It took too long, or this browser keeps no cookies. Please start again.'),
-  ERR_CODE_FLOW_STATE_UNKNOWN: say('Sign-in expired', 'This sign-in is no longer known here. Please start again.'),
+  ERR_CODE_FLOW_STATE_MISSING: startAgain,
+  ERR_CODE_FLOW_STATE_UNKNOWN: say(
+    'Sign-in expired',
+    'This sign-in took too long, was begun in another browser, or this browser keeps no cookies. Please start again.',
+  ),
   ERR_CODE_FLOW_LOGIN_USED: say('Already used', 'This sign-in was already finished. Please start again if you are not signed in.'),
   ERR_CODE_FLOW_LOGIN_REFUSED: say('Sign-in refused', 'The sign-in service did not sign you in. You can start again.'),
   ERR_CODE_FLOW_CODE_REFUSED: startAgain,
@@ -65,12 +68,18 @@ const explanations: Readonly<Record<CodeFlowErrorCode, Explanation>> = {
   ERR_CODE_FLOW_SUBJECT_MISMATCH: say('Another account', 'You signed in with another account than before. Please start again with the first one.'),
   ERR_CODE_FLOW_ACR_NOT_MET: say('Sign-in not strong enough', 'This page needs a stronger way to sign in. Please start again.'),
   ERR_CODE_FLOW_NOT_A_NAVIGATION: say('Please open the page itself', 'Signing in works only in a browser window of its own.'),
+  ERR_CODE_FLOW_LOGIN_LOOP: say(
+    'Sign-in goes round in circles',
+    'You were signed in several times just now, and yet asked to sign in again. Please allow this site to keep its cookies, wait a minute, and start again.',
+  ),
+  ERR_CODE_FLOW_SIGNED_OUT: say('Signed out', 'You were signed out while this sign-in was finishing. Please start again.'),
   ERR_CODE_FLOW_LOGIN_REQUIRED: say('Please sign in', 'This page needs you to be signed in.'),
   ERR_CODE_FLOW_LOGIN_ENDED: say('Please sign in again', 'Your sign-in has ended.'),
   ERR_CODE_FLOW_STEP_UP_REQUIRED: say('Please confirm that it is you', 'This page needs you to sign in once more.'),
   ERR_CODE_FLOW_SCOPE_MISSING: denied,
   ERR_CODE_FLOW_CLAIMS_REFUSED: denied,
   ERR_CODE_FLOW_CROSS_ORIGIN: say('Refused', 'This request came from another site and was not carried out.'),
+  ERR_CODE_FLOW_SESSION_UNKNOWN: say('Refused', 'There is no session of this name.'),
   ERR_CODE_FLOW_PROVIDER_UNAVAILABLE: unavailable,
   ERR_CODE_FLOW_PROVIDER_TIMEOUT: unavailable,
   ERR_CODE_FLOW_PROVIDER_RESPONSE_INVALID: unavailable,
@@ -145,6 +154,20 @@ export function logoutPage({ logoutUrl, stayUrl }: { logoutUrl: string; stayUrl:
     html: layout('Sign out?', `<p>You are about to sign out of this application.</p>\n${form}`),
     contentSecurityPolicy: policy,
     referrerPolicy: 'same-origin',
+  };
+}
+
+/**
+ * Asks before a login that another site brought about takes the place of the one that there is. A link does: what follows it comes from here.
+ */
+export function loginAgainPage({ loginUrl, stayUrl }: { loginUrl: string; stayUrl: string }): Page {
+  const again = `<a class="action" href="${escapeHtml(loginUrl)}">Sign in again</a>`;
+  const stay = `<a class="other" href="${escapeHtml(stayUrl)}">Stay signed in</a>`;
+  const text = 'You are signed in. Another site asks you to sign in once more, perhaps elsewhere or as somebody else.';
+  return {
+    html: layout('Sign in again?', `<p>${text}</p>\n${again}${stay}`),
+    contentSecurityPolicy: `${policy}; form-action 'none'`,
+    referrerPolicy: 'no-referrer',
   };
 }
 

@@ -25,6 +25,8 @@ export interface Providers {
   get(name: string | undefined): Promise<RegisteredProvider>;
   /** For a login that exists: looked up when it is used, so that pages that need no token need no provider. */
   of(name: string, registration: string | undefined): GrantProvider;
+  /** Of the listed ones, without asking them: those whose issuer this may be. */
+  thatMayBe(issuer: string): readonly RegisteredProvider[];
   /** The server that a login was made at. Rejects like `get()`, and with ProviderError if the name means another one by now. */
   serverOf(login: { readonly provider: string; readonly registration?: string | undefined }): Promise<RegisteredProvider>;
 }
@@ -61,6 +63,7 @@ export function createProviders(options: Settings, dependencies: ProviderDepende
 
   return {
     get,
+    thatMayBe: (issuer) => [...known.values()].filter((provider) => provider.mayBe(issuer)),
     serverOf,
     of: (name, registration) => lazily(name, () => serverOf({ provider: name, registration })),
   };

@@ -60,12 +60,18 @@ async function probeSessions({ keys, sealer, clock }: ProbeSettings): Promise<vo
   const content = { data: {}, expiresAt: now + KEEP_SECONDS };
   await sessions.create(id, content);
   await sessions.read(id);
+  await sessions.peek(id);
+  await sessions.exist([hashId(id)]);
   await sessions.update(id, content);
-  await sessions.destroy(id);
+  await sessions.timesLeft([hashId(id)]);
+  await sessions.replace(id, { session: '', grant: '' });
+  await sessions.takeSuccessor(id);
+  await sessions.destroyHashed([hashId(id)]);
   const index = `ecf:i:${hashId(id)}`;
-  await keys.addMember(index, 'probe', now, now + KEEP_SECONDS);
-  await keys.members(index, now);
-  await keys.removeMembers(index, ['probe']);
+  await keys.addMember(index, 'probe', now + KEEP_SECONDS);
+  await keys.members(index);
+  await keys.markAndList(index, 'out');
+  await keys.removeMembers(index, ['probe', 'out']);
 }
 
 async function probeGrants(grants: GrantStore): Promise<void> {

@@ -1,4 +1,4 @@
-/** Running a Redis script: by its hash, and with its text where the server does not know it yet. */
+/** Steps of more than one command: scripts, run by their hash, and with their text where the server does not know it yet; and keys by the dozen. */
 import { createHash } from 'node:crypto';
 import { replyCode } from './redis-connection.js';
 import type { RedisClient } from './redis-connection.js';
@@ -18,4 +18,9 @@ export async function runScript(client: RedisClient, script: RedisScript, key: s
     if (replyCode(error) !== 'NOSCRIPT') throw error;
     return client.eval(script.lua, 1, key, ...args);
   }
+}
+
+/** One command; on a cluster, where a command's keys share a node, one for each key. */
+export async function deleteKeys(client: RedisClient, keys: readonly string[]): Promise<void> {
+  await (client.isCluster ? Promise.all(keys.map((key) => client.del(key))) : client.del(...keys));
 }

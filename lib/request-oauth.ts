@@ -15,7 +15,7 @@ interface OAuthMethods {
   /**
    * Ends the login here, revokes its refresh token, then answers with a redirect to the authorization server's logout. Rejects with
    * StoreError if it could not be ended. Where the request comes from is not looked at: that is your route's to check.
-   * @param parameters.returnTo Where to go if the server has no logout of its own; otherwise that leads to `afterLogout`.
+   * @param parameters.returnTo Where the browser ends up, on the app's own origin. Default `afterLogout`.
    */
   logout(parameters?: { returnTo?: string }): Promise<void>;
 }
@@ -31,10 +31,18 @@ export interface AuthenticatedOAuth extends OAuthMethods {
   readonly provider: string;
   /** Names this login for `grant()` in background jobs. As good as a key to the user's tokens: never show or log it. */
   readonly grantId: string;
+  /** Names this session in `listSessions()` and for `endSessions()`; opens nothing. */
+  readonly sessionId: string;
   /** When the login ends at the latest, epoch seconds; without requests it ends earlier (`session.idleTimeoutSeconds`). */
   readonly expiresAt: number;
   /** The scope granted at login, space-separated; the one asked for where the server did not say. */
   readonly scope: string | undefined;
+  /**
+   * Aborts about a second after the login has ended, in whichever process that was, with an AuthenticationRequiredError as its reason: end a
+   * stream of server-sent events then. It watches from its first use until this request's answer is closed, at one Redis command per second
+   * and login; while Redis cannot tell, it waits.
+   */
+  readonly signal: AbortSignal;
 }
 
 /** Nobody is logged in. */
@@ -44,19 +52,26 @@ export interface AnonymousOAuth extends OAuthMethods {
   readonly subject: undefined;
   readonly provider: undefined;
   readonly grantId: undefined;
+  readonly sessionId: undefined;
   readonly expiresAt: undefined;
   readonly scope: undefined;
+  readonly signal: undefined;
 }
 
 /** `req.oauth`. Reading any of its facts throws StoreError when the store cannot tell whether somebody is logged in. */
 export type RequestOAuth = AuthenticatedOAuth | AnonymousOAuth;
 
 /** What the members do; wired by code-flow. */
-export type OAuthActions = OAuthMethods;
+export interface OAuthActions extends OAuthMethods {
+  sessionId(): string | undefined;
+  /** Begins to watch for the end of the login. */
+  watch(): AbortSignal | undefined;
+}
 
 class RequestFacts implements OAuthMethods {
   readonly #state: LoginState;
   readonly #actions: OAuthActions;
+  #signal: AbortSignal | undefined;
 
   constructor(state: LoginState, actions: OAuthActions) {
     this.#state = state;
@@ -83,11 +98,17 @@ class RequestFacts implements OAuthMethods {
   get grantId(): string | undefined {
     return this.#login?.grantId;
   }
+  get sessionId(): string | undefined {
+    return this.#login === undefined ? undefined : this.#actions.sessionId();
+  }
   get expiresAt(): number | undefined {
     return this.#login?.expiresAt;
   }
   get scope(): string | undefined {
     return this.#login?.scope;
+  }
+  get signal(): AbortSignal | undefined {
+    return this.#login === undefined ? undefined : (this.#signal ??= this.#actions.watch());
   }
 
   getAccessToken(wish?: { resource?: string }): Promise<string> {

@@ -7,7 +7,7 @@ import type { TokenManager } from './grants/token-manager.js';
 import { DEFAULT_RESOURCE } from './grants/token-set.js';
 import type { Providers } from './provider-registry.js';
 import type { LoginRecord } from './session/login-record.js';
-import type { RequestSession } from './session/session-middleware.js';
+import type { SeenLogin } from './session/session-middleware.js';
 
 export interface RequestTokens {
   accessToken: (wish: TokenWish) => Promise<UsableToken>;
@@ -21,7 +21,7 @@ interface RequestTokensSettings {
   clock: Clock;
 }
 
-export function createRequestTokens({ tokens, providers, clock }: RequestTokensSettings, session: RequestSession): RequestTokens {
+export function createRequestTokens({ tokens, providers, clock }: RequestTokensSettings, session: SeenLogin): RequestTokens {
   const { state } = session;
   const grant = state.kind === 'authenticated' ? grantOf(state.login) : undefined;
   if (grant !== undefined) tokens.keepAlive(grant);

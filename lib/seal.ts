@@ -4,10 +4,15 @@
  * Whoever has the store but not the id cannot open a value, nor can whoever has the id but not the secret.
  * A value of one purpose, id or context never opens as another's.
  */
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 
 /** What a value is for; part of its key. */
-export type Purpose = 'session' | 'grant' | 'login transaction' | 'login index';
+export type Purpose = 'session' | 'grant' | 'login transaction' | 'finished login' | 'login index' | 'logout';
+
+/** What a signature is for; part of its key. */
+export type SignedPurpose = 'session handle';
 
 export interface Sealer {
   /** `context` must be the same at opening (GCM's additional authenticated data). */
@@ -19,6 +24,10 @@ export interface Sealer {
    * Such a value is left alone, so that secrets and releases can be rolled out process by process.
    */
   mayBeOthers(sealed: string): boolean;
+  /** The same text gives the same signature (HMAC-SHA256, base64url) for as long as the first secret stays the first. */
+  sign(purpose: SignedPurpose, text: string): string;
+  /** Whether any of the secrets signed it. */
+  verify(purpose: SignedPurpose, text: string, signature: string): boolean;
   /** One per secret, the signing one first: keys of their own, so that a cookie signature says nothing about sealed values. */
   readonly signingKeys: readonly string[];
 }
@@ -41,6 +50,21 @@ function masterKey(secret: string): MasterKey {
   return { id: derive(secret, '', 'key id').toString('base64url').slice(0, 6), bytes: derive(secret, '', 'sealing') };
 }
 
+/** How many derived keys one process remembers, some 2 MB: deriving one costs as much as opening a session. */
+const REMEMBERED_KEYS = 5000;
+
+function derivedKeys(): (master: MasterKey, purpose: Purpose, id: string) => KeyObject {
+  const remembered = new LRUCache<string, KeyObject>({ max: REMEMBERED_KEYS });
+  return (master, purpose, id) => {
+    const name = `${master.id}${purpose} ${id}`;
+    const known = remembered.get(name);
+    if (known !== undefined) return known;
+    const key = createSecretKey(derive(master.bytes, id, purpose));
+    if (purpose !== 'login transaction') remembered.set(name, key); // whose ids come twice at most
+    return key;
+  };
+}
+
 const additionalData = (keyId: string, context: string): Buffer => Buffer.from(`${FORMAT}.${keyId}.${context}`);
 
 /** The first secret seals and signs; all of them open. */
@@ -48,25 +72,33 @@ export function createSealer(secrets: readonly string[]): Sealer {
   const keys = secrets.map(masterKey);
   const sealing = keys[0];
   if (sealing === undefined) throw new TypeError('createSealer() needs a secret');
+  const keyOf = derivedKeys();
 
   return {
     signingKeys: secrets.map((secret) => derive(secret, '', 'session cookie').toString('base64url')),
 
     seal(purpose, id, text, context = '') {
       const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', derive(sealing.bytes, id, purpose), nonce);
+      const cipher = createCipheriv('aes-256-gcm', keyOf(sealing, purpose, id), nonce);
       cipher.setAAD(additionalData(sealing.id, context));
       const body = Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
       return `${FORMAT}.${sealing.id}.${body.toString('base64url')}`;
     },
 
     open(purpose, id, sealed, context = '') {
-      const [format, keyId, encoded, ...rest] = sealed.split('.');
+      const [format, keyId, encoded, ...rest] = sealed.split('.', 4);
       const key = keys.find((candidate) => candidate.id === keyId);
       if (format !== String(FORMAT) || key === undefined || encoded === undefined || rest.length > 0) return undefined;
       const body = Buffer.from(encoded, 'base64url');
       if (body.length < NONCE_BYTES + TAG_BYTES) return undefined;
-      return decipher(derive(key.bytes, id, purpose), body, additionalData(key.id, context));
+      return decipher(keyOf(key, purpose, id), body, additionalData(key.id, context));
+    },
+
+    sign: (purpose, text) => mac(sealing, purpose, text).toString('base64url'),
+
+    verify(purpose, text, signature) {
+      const given = Buffer.from(signature, 'base64url');
+      return keys.map((key) => mac(key, purpose, text)).some((own) => own.length === given.length && timingSafeEqual(own, given));
     },
 
     mayBeOthers(sealed) {
@@ -76,7 +108,11 @@ export function createSealer(secrets: readonly string[]): Sealer {
   };
 }
 
-function decipher(key: Buffer, body: Buffer, data: Buffer): string | undefined {
+function mac({ bytes }: MasterKey, purpose: SignedPurpose, text: string): Buffer {
+  return createHmac('sha256', derive(bytes, '', purpose)).update(text).digest();
+}
+
+function decipher(key: KeyObject, body: Buffer, data: Buffer): string | undefined {
   const cipher = createDecipheriv('aes-256-gcm', key, body.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
   cipher.setAAD(data);
   cipher.setAuthTag(body.subarray(body.length - TAG_BYTES));
@@ -94,5 +130,5 @@ export function randomId(): string {
 
 /** One-way name of an id, for store keys and events. The id has 256 random bits, so a plain hash cannot be searched. */
 export function hashId(id: string): string {
-  return createHash('sha256').update(id).digest('base64url');
+  return hash('sha256', id, 'base64url');
 }

@@ -69,20 +69,27 @@ interface CommonOptions {
   apis?: readonly (string | ApiOptions)[] | undefined;
   /** The session and its cookie. */
   session?: SessionOptions | undefined;
-  /** Paths under `baseUrl`; `false` switches one off. Default `/login`, `/callback`, `/logout`. */
-  routes?: { login?: string | false | undefined; callback?: string | undefined; logout?: string | false | undefined } | undefined;
+  /** Paths under `baseUrl`; `false` switches one off. */
+  routes?: RouteOptions | undefined;
+  /** The claims that `routes.session` tells. Default: those with which one greets a user. */
+  sessionClaims?: readonly string[] | undefined;
   /**
    * Further origins, such as `https://admin.example.com`, whose pages may send the app what changes something: they can do whatever the
-   * user can. Default none: `requireAuth()` and the logout refuse it from everywhere but `baseUrl`'s own. This is no CORS.
+   * user can. Default none: `requireAuth()`, the logout and `authenticate()` refuse it from everywhere but `baseUrl`'s own. This is no CORS.
    */
   trustedOrigins?: readonly string[] | undefined;
   /** Where to go after a login that asked for no return path: a path under `baseUrl`, or a URL on its origin. Default `/`. */
   afterLogin?: string | undefined;
   /**
-   * Where the browser comes back to after a logout at the authorization server, to be registered there
-   * (`post_logout_redirect_uris`); where the server has no logout, only if no return path was asked for. Default `/`.
+   * Where the browser comes back to after a logout at the authorization server, to be registered there (`post_logout_redirect_uris`). From
+   * there we lead it on, if a return path was asked for. Default `/`.
    */
   afterLogout?: string | undefined;
+  /**
+   * What the browser drops of the app's data with the answer of a logout (`Clear-Site-Data`): its cache, its storage and service workers.
+   * Works with https alone. Default none.
+   */
+  clearSiteData?: readonly ('cache' | 'storage')[] | undefined;
   /** Which query parameters of the login route are passed on. Default `login_hint`, `ui_locales`, `prompt`, `acr_values`, `max_age`. */
   loginParams?: readonly string[] | undefined;
   /** The whole of one call to the authorization server, and how long a request waits for a refresh, in seconds from 0.05 to 60. Default 5. */
@@ -91,6 +98,28 @@ interface CommonOptions {
   redisTimeoutSeconds?: number | undefined;
   /** Used for the authorization server and the APIs. Default: the global `fetch`. */
   fetch?: typeof fetch | undefined;
+}
+
+/** Our own paths under `baseUrl`. */
+export interface RouteOptions {
+  /** Default `/login`. */
+  login?: string | false | undefined;
+  /** Default `/callback`. */
+  callback?: string | undefined;
+  /** Default `/logout`. */
+  logout?: string | false | undefined;
+  /**
+   * OpenID Connect Back-Channel Logout: register this address as the `backchannel_logout_uri`. With a function as `providers` it is followed by
+   * `/` and the provider's name. Default `/backchannel-logout`.
+   */
+  backchannelLogout?: string | false | undefined;
+  /**
+   * OpenID Connect Front-Channel Logout, for servers without the other: register it as the `frontchannel_logout_uri`, with
+   * `frontchannel_logout_session_required`. Whoever knows a login's `sid` can end that login. Default `false`.
+   */
+  frontchannelLogout?: string | false | undefined;
+  /** Tells the scripts of a single-page app who is logged in: see `docs/spa.md`. Default `false`. */
+  session?: string | false | undefined;
 }
 
 /** The session and its cookie. */
@@ -133,7 +162,15 @@ export interface ResolvedOptions {
     /** `undefined`: grants end with their sessions. */
     readonly grantIdleTimeoutSeconds: number | undefined;
   };
-  readonly routes: { readonly login: string | false; readonly callback: string; readonly logout: string | false };
+  readonly routes: {
+    readonly login: string | false;
+    readonly callback: string;
+    readonly logout: string | false;
+    readonly backchannelLogout: string | false;
+    readonly frontchannelLogout: string | false;
+    readonly session: string | false;
+  };
+  readonly sessionClaims: readonly string[];
   /** Every path under `baseUrl` where an authorization server's answer may arrive. One that ends in `/*` stands for one more segment. */
   readonly callbackPaths: readonly string[];
   /** As browsers write them in `Origin`. */
@@ -142,6 +179,7 @@ export interface ResolvedOptions {
   readonly afterLogin: string;
   /** Absolute, on our origin. */
   readonly afterLogout: string;
+  readonly clearSiteData: readonly ('cache' | 'storage')[];
   readonly loginParams: readonly string[];
   readonly httpTimeoutSeconds: number;
   readonly redisTimeoutSeconds: number;

@@ -8,6 +8,10 @@ export type RouteName = keyof Site['routes'];
 
 const longestReturnPath = 2048;
 
+/** Servers take no longer addresses; whoever sends one wants us to be busy (THREATS J8). */
+const longestQuery = 65_536;
+const longestDisguise = 65_536;
+
 /** Control characters, backslashes and halves of surrogate pairs: no page has them in its address, many attacks do. */
 const suspicious = /[\p{Cc}\p{Cs}\\]/u;
 
@@ -46,9 +50,15 @@ export function isOnSite(url: URL, site: Site): boolean {
 export function isOwnRoute(url: URL, site: Site): boolean {
   const path = plainPath(url.pathname);
   if (path === undefined) return true; // what cannot be read cannot be ruled out
-  const { login, logout } = site.routes;
-  return [login, logout, ...site.callbackPaths].some((route) => route !== false && matches(`/${path}`, `/${plainPath(`${site.basePath}${route}`) ?? ''}`));
+  const { login, logout, session } = site.routes;
+  return [login, logout, session, ...notificationPaths(site.routes), ...site.callbackPaths].some((route) => route !== false && matches(`/${path}`, `/${plainPath(`${site.basePath}${route}`) ?? ''}`));
 }
+
+/** Where authorization servers tell of logouts; below it, by the name of the provider. */
+const notificationPaths = ({ backchannelLogout, frontchannelLogout }: Site['routes']): string[] =>
+  [backchannelLogout, frontchannelLogout].flatMap((route) => (route === false ? [] : [route, below(route)]));
+
+const below = (route: string): string => `${route.replace(/\/$/, '')}/*`;
 
 /** Whether the path is the route's. A route may end in `/*`, for one more segment. */
 function matches(path: string, route: string): boolean {
@@ -113,10 +123,29 @@ const isUnder = (path: string, prefix: string): boolean => path === prefix || pa
  */
 export function matchRoute(req: Request, place: Place): RouteName | undefined {
   const paths = pathsOf(req, place.basePath);
-  const { login, logout } = place.routes;
+  const { login, logout, session } = place.routes;
   if (paths.some((path) => path === login)) return 'login';
   if (callbackPathOf(req, place) !== undefined) return 'callback';
-  return paths.some((path) => path === logout) ? 'logout' : undefined;
+  if (paths.some((path) => path === logout)) return 'logout';
+  if (paths.some((path) => path === session)) return 'session';
+  return (['backchannelLogout', 'frontchannelLogout'] as const).find((name) => {
+    const route = place.routes[name];
+    return route !== false && paths.some((path) => path === route || matches(path, below(route)));
+  });
+}
+
+/** The provider that such a path names, behind the route; `''`: none. */
+export function providerNameIn(req: Request, { basePath, routes }: Pick<Site, 'basePath' | 'routes'>, name: 'backchannelLogout' | 'frontchannelLogout'): string {
+  const route = routes[name];
+  const prefix = below(route === false ? '' : route).slice(0, -1);
+  return pathsOf(req, basePath).find((path) => path.startsWith(prefix))?.slice(prefix.length) ?? '';
+}
+
+/** Whether somebody visits this page of ours, whatever its query. */
+export function isVisitTo(req: Request, page: string, { basePath }: Pick<Site, 'basePath'>): boolean {
+  const { pathname } = new URL(page);
+  const own = pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : pathname;
+  return req.method === 'GET' && pathsOf(req, basePath).some((path) => path === own);
 }
 
 /** Under `baseUrl`, where an authorization server's answer arrived; `undefined`: the request is none. */
@@ -142,6 +171,8 @@ export function findApi(url: URL, apis: readonly ResolvedApi[]): ResolvedApi | u
 
 /** `..%2f`, `%252e%252e/` and `..;/` are names to the URL parser, and the way out of the prefix to some servers. */
 function climbs(pathname: string): boolean {
+  if (!/[%;]/.test(pathname)) return false; // the parser has resolved what is plain
+  if (pathname.length > longestDisguise) return true;
   const decoded = decodeFully(pathname);
   return decoded === undefined || segmentsOf(decoded).includes('..');
 }
@@ -150,5 +181,5 @@ function climbs(pathname: string): boolean {
 export function queryOf(req: Request): URLSearchParams {
   const url = req.url ?? '';
   const mark = url.indexOf('?');
-  return new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
+  return new URLSearchParams(mark === -1 || url.length > longestQuery ? '' : url.slice(mark + 1));
 }

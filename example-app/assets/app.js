@@ -1,4 +1,4 @@
-/* global document, performance, addEventListener, setInterval */
+/* global document, performance, addEventListener, setInterval, EventSource */
 /** What the page does: it asks the app who is there, counts down, and calls the API. It never sees a token. */
 const element = (id) => document.getElementById(id);
 const body = document.body;
@@ -15,6 +15,19 @@ async function showStatus() {
   showUser(status.claims);
   showToken(status);
   show('signed-in');
+  listen();
+}
+
+/** The app says when the login ends, in whichever window, browser or process that happens. */
+let events;
+function listen() {
+  if (events !== undefined && events.readyState !== EventSource.CLOSED) return;
+  events = new EventSource('/events');
+  events.addEventListener('signed-out', () => {
+    events.close();
+    element('ended-elsewhere').hidden = false;
+    show('signed-out');
+  });
 }
 
 function show(state) {

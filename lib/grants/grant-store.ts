@@ -88,6 +88,6 @@ export interface GrantStore {
   renew(grantId: string, keepMs: number): Promise<void>;
   /** Deletes the record; answers what it held. */
   destroy(grantId: string): Promise<TokenSet | undefined>;
-  /** Deletes by the hash of the id, for those who must not know the id: what the record held stays closed. */
-  destroyHashed(hash: string): Promise<void>;
+  /** Deletes by the hashes of the ids, for those who must not know the ids: what the records held stays closed. */
+  destroyHashed(hashes: readonly string[]): Promise<void>;
 }

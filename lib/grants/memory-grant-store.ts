@@ -138,8 +138,8 @@ class MemoryGrantStore implements GrantStore {
     return Promise.resolve(record === undefined || record.ended ? undefined : record.tokens);
   }
 
-  destroyHashed(hash: string): Promise<void> {
-    this.#records.delete(hash);
+  destroyHashed(hashes: readonly string[]): Promise<void> {
+    for (const hash of hashes) this.#records.delete(hash);
     return Promise.resolve();
   }
 }

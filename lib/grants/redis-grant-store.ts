@@ -1,7 +1,7 @@
 /** Grants in Redis: keys carry a hash of the grant id, token sets are sealed with the id itself. */
 import { StoreError } from '../errors.js';
 import type { RedisConnection } from '../redis-connection.js';
-import { runScript } from '../redis-script.js';
+import { deleteKeys, runScript } from '../redis-script.js';
 import type { RedisScript } from '../redis-script.js';
 import { hashId } from '../seal.js';
 import type { Sealer } from '../seal.js';
@@ -89,8 +89,8 @@ class RedisGrantStore implements GrantStore {
     return this.#open(grantId, version, sealed);
   }
 
-  async destroyHashed(hash: string): Promise<void> {
-    await this.#connection.run('delete the grant', (client) => client.del(keyOfHash(hash)));
+  async destroyHashed(hashes: readonly string[]): Promise<void> {
+    if (hashes.length > 0) await this.#connection.run('delete the grants', (client) => deleteKeys(client, hashes.map(keyOfHash)));
   }
 
   async #run(operation: string, script: RedisScript, grantId: string, args: Arguments): Promise<string[]> {

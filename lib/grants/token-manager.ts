@@ -33,8 +33,8 @@ export interface TokenManager {
   keepAlive(grant: Grant): void;
   /** Ends the grant here and in the store; answers what it held, for revocation. */
   end(grantId: string): Promise<TokenSet | undefined>;
-  /** Ends the grant with this hash in the store; processes that hold its token notice within a second. */
-  endHashed(hash: string): Promise<void>;
+  /** Ends the grants with these hashes in the store; processes that hold their tokens notice within a second. */
+  endHashed(hashes: readonly string[]): Promise<void>;
   /** Starts no new refresh; resolves when the running ones and their commits are done, or after this time. */
   close(limitMs: number): Promise<void>;
 }
@@ -139,8 +139,8 @@ class StoreTokenManager implements TokenManager {
     return held;
   }
 
-  endHashed(hash: string): Promise<void> {
-    return this.#store.destroyHashed(hash);
+  endHashed(hashes: readonly string[]): Promise<void> {
+    return this.#store.destroyHashed(hashes);
   }
 
   async close(limitMs: number): Promise<void> {

@@ -11,6 +11,18 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** The error for a request that would change something and that a foreign page made the browser send (THREATS G6). */
 export function crossOriginRefusal(req: Request, origins: Origins): AccessDeniedError | undefined {
   if (SAFE_METHODS.has(req.method ?? '') || !isCrossOrigin(req, origins)) return undefined;
+  return refusal();
+}
+
+/**
+ * The same for the handshake of a WebSocket. It is a GET, but what follows is not: the same-origin policy lets any page open one, and read along
+ * (RFC 6455 §10.2).
+ */
+export function handshakeRefusal(req: Request, origins: Origins): AccessDeniedError | undefined {
+  return isCrossOrigin(req, origins) ? refusal() : undefined;
+}
+
+function refusal(): AccessDeniedError {
   return new AccessDeniedError('ERR_CODE_FLOW_CROSS_ORIGIN', 'the request comes from another site; if that is one of yours, name its origin in `trustedOrigins`');
 }
 

@@ -2,6 +2,7 @@
 import { systemClock } from '../clock.js';
 import { contextOf, type RequestContext } from '../context.js';
 import { AccessDeniedError, AuthenticationRequiredError, ConfigurationError, type StepUp } from '../errors.js';
+import { keepPrivate } from '../http.js';
 import { type Check, type Checks, flag, listOf, optional, readTable, refuse, show, text, wholeSeconds } from '../options/check.js';
 import { readScope } from '../options/provider.js';
 import { readProviderName } from '../options/providers.js';
@@ -66,8 +67,9 @@ export function requireAuth(options: RequireAuthOptions = {}): Middleware {
   const requirements = readRequirements(options);
   const waits = requirements.scope.length > 0 || requirements.token;
 
-  return function requireAuthMiddleware(req, _res, next) {
+  return function requireAuthMiddleware(req, res, next) {
     const context = contextOf(req);
+    keepPrivate(res);
     const error = firstRefusal(req, context, requirements);
     if (error !== undefined || context === undefined || !waits) return next(error);
     // Both in one then(): what a later handler throws inside next() must not bring us to call next() again (THREATS G7).
@@ -120,8 +122,10 @@ function asRefusal(reason: unknown): unknown {
 function stepUpRefusal(login: LoginRecord, { acr, maxAgeSeconds }: Requirements): AuthenticationRequiredError | undefined {
   const { acr: reached, auth_time: authTime } = login.claims;
   const isStrong = acr.length === 0 || (typeof reached === 'string' && acr.includes(reached));
-  const authenticatedAt = typeof authTime === 'number' ? authTime : login.loginAt;
-  const isFresh = maxAgeSeconds === undefined || systemClock.now() / 1000 - authenticatedAt <= maxAgeSeconds;
+  const now = systemClock.now() / 1000;
+  // One that is still to come, such as one in milliseconds, would be fresh for ever (THREATS D7).
+  const authenticatedAt = typeof authTime === 'number' && authTime <= now ? authTime : login.loginAt;
+  const isFresh = maxAgeSeconds === undefined || now - authenticatedAt <= maxAgeSeconds;
   if (isStrong && isFresh) return undefined;
 
   const stepUp: StepUp = { ...(acr.length > 0 && { acrValues: acr }), ...(maxAgeSeconds !== undefined && { maxAgeSeconds }) };

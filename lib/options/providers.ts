@@ -72,7 +72,8 @@ export function resolveCallbackPaths({ listed, find, several }: ResolvedProvider
 
 /** What depends on where the app lives. @throws ConfigurationError */
 function checkSite({ callbackPath, responseMode }: ResolvedProvider, option: string, { routes, baseUrl }: Place): void {
-  if (callbackPath !== undefined && (callbackPath === routes.login || callbackPath === routes.logout)) {
+  const { callback: _, ...others } = routes;
+  if (callbackPath !== undefined && Object.values(others).includes(callbackPath)) {
     refuse(`${option}.callbackPath`, `is one of \`routes\`: ${show(callbackPath)}`, 'ERR_CODE_FLOW_OPTION_CONFLICT');
   }
   if (responseMode === 'form_post' && baseUrl.protocol !== 'https:' && !isLoopback(baseUrl)) {

@@ -1,7 +1,7 @@
 /** `baseUrl`, `routes`, `afterLogin` and `afterLogout`: where the app lives, and where we live in it. */
 import type { CodeFlowOptions, ResolvedOptions } from '../types.js';
 import { appUrl, isOnSite, isOwnRoute, type Site } from '../urls.js';
-import { type Check, type Checks, optional, readTable, refuse, show, showUrl, text } from './check.js';
+import { type Check, type Checks, listOf, oneOf, optional, readTable, refuse, show, showUrl, text } from './check.js';
 import { readUrl, refuseHttp, refuseQuery } from './url.js';
 
 type Routes = ResolvedOptions['routes'];
@@ -34,6 +34,9 @@ const routeChecks = {
   login: optional(orOff(readRoute), '/login'),
   callback: optional(readRoute, '/callback'),
   logout: optional(orOff(readRoute), '/logout'),
+  backchannelLogout: optional(orOff(readRoute), '/backchannel-logout'),
+  frontchannelLogout: optional(orOff(readRoute), false),
+  session: optional(orOff(readRoute), false),
 } satisfies Checks<NonNullable<CodeFlowOptions['routes']>>;
 
 export const readRoutes: Check<Routes> = (value, path) => {
@@ -61,6 +64,9 @@ export function resolveLanding(input: string, site: Site, path: string): string 
   }
   return url.href;
 }
+
+/** Our own cookies go anyway. All cookies of the domain would be those of an authorization server beside the app too, which its logout needs. */
+export const readClearSiteData = listOf(oneOf('cache', 'storage'));
 
 /** Exactly as browsers send it: what is compared with a header has one spelling. */
 export const readOrigin: Check<string> = (value, path) => {

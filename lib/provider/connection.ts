@@ -7,6 +7,7 @@ import { watchClock } from './clock-skew.js';
 import { createDiscovery } from './discovery.js';
 import { createRegistration } from './registration.js';
 import { createServerFetch } from './server-fetch.js';
+import { createServerKeys, type FindServerKeys } from './server-keys.js';
 
 export interface ProviderDependencies {
   readonly fetch: typeof fetch;
@@ -21,10 +22,13 @@ export interface Connection {
   readonly options: ResolvedProvider;
   readonly fetch: typeof fetch;
   readonly httpTimeoutSeconds: number;
+  readonly clock: Clock;
   /** openid-client's view of server and registration. Throws ProviderError while the server cannot be found. */
   readonly configuration: () => Promise<Configuration>;
   /** The same with our id alone, for an endpoint that takes no authentication. */
   readonly unauthenticated: (configuration: Configuration) => Configuration;
+  /** Its public keys, kept for a while. */
+  readonly findKeys: FindServerKeys;
 }
 
 /** Sends nothing: the app starts without its authorization server. Throws ConfigurationError. */
@@ -37,8 +41,10 @@ export function connect(options: ResolvedProvider, dependencies: ProviderDepende
     options,
     fetch,
     httpTimeoutSeconds,
+    clock,
     configuration: async () => registration.configuration(await findServer()),
     unauthenticated: (configuration) => registration.configuration(configuration.serverMetadata(), None()),
+    findKeys: createServerKeys({ name: options.name, serverFetch, httpTimeoutSeconds, clock }),
   };
 
   function finder(): () => Promise<Readonly<ServerMetadata>> {

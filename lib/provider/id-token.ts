@@ -68,7 +68,7 @@ export function isForeign(fresh: JsonObject, held: JsonObject | undefined, serve
   );
 }
 
-function isMeantFor(audience: unknown, clientId: string): boolean {
+export function isMeantFor(audience: unknown, clientId: string): boolean {
   if (audience === undefined) return true;
   return Array.isArray(audience) ? audience.includes(clientId) : audience === clientId;
 }

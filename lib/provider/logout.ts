@@ -23,16 +23,20 @@ export async function revoke(connection: Connection, token: string, hint: 'refre
   }
 }
 
+/** Many servers and proxies refuse a request line of more than 8 KB. An ID Token full of groups makes one; the `client_id` then has to do. */
+const LONGEST_URL = 8000;
+
 /** OpenID Connect RP-Initiated Logout §2; openid-client adds the `client_id`. */
 export async function endSessionUrl(connection: Connection, request: Parameters<Provider['endSessionUrl']>[0]): Promise<URL | undefined> {
   const { idTokenHint, postLogoutRedirectUri } = request;
   const configuration = await connection.configuration();
   if (configuration.serverMetadata().end_session_endpoint === undefined) return undefined;
   try {
-    return buildEndSessionUrl(configuration, {
-      post_logout_redirect_uri: postLogoutRedirectUri,
-      ...(idTokenHint === undefined ? {} : { id_token_hint: idTokenHint }),
-    });
+    const parameters = { post_logout_redirect_uri: postLogoutRedirectUri };
+    const withoutHint = buildEndSessionUrl(configuration, parameters);
+    if (idTokenHint === undefined) return withoutHint;
+    const url = buildEndSessionUrl(configuration, { ...parameters, id_token_hint: idTokenHint });
+    return url.href.length > LONGEST_URL ? withoutHint : url;
   } catch (error) {
     throw toProviderError(error, connection.options.name);
   }

@@ -5,6 +5,7 @@ import { authorizationUrl } from './authorization-url.js';
 import { exchangeCode } from './code-exchange.js';
 import { connect, type ProviderDependencies } from './connection.js';
 import { endSessionUrl, logout, revoke } from './logout.js';
+import { verifyLogoutToken, type LogoutTokenVerdict } from './logout-token.js';
 import { refresh } from './refresh.js';
 
 /** What a callback must match (RFC 6749 §10.12, RFC 7636 §4.6, OpenID Connect Core §3.1.3.7). */
@@ -62,8 +63,17 @@ export interface Provider {
   revoke(token: string, hint: 'refresh_token' | 'access_token'): Promise<boolean>;
   /** Ends what the server keeps of a login: its own logout call if it has one, and the revocation. Tries both. Throws ProviderError. */
   logout(tokens: EndedTokens): Promise<void>;
-  /** OpenID Connect RP-Initiated Logout §2. `undefined`: the server has no such endpoint. */
+  /**
+   * OpenID Connect RP-Initiated Logout §2. `undefined`: the server has no such endpoint. A hint that makes the address longer than servers take is
+   * left out. Whoever adds a `state` gets it back at the post-logout redirect URI.
+   */
   endSessionUrl(request: { idTokenHint?: string | undefined; postLogoutRedirectUri: string }): Promise<URL | undefined>;
+  /** Whether this may be the server that calls itself so: as configured, without asking it. */
+  mayBe(issuer: string): boolean;
+  /** The server's `issuer`, in its own spelling. Throws ProviderError while the server cannot be found. */
+  issuer(): Promise<string>;
+  /** OpenID Connect Back-Channel Logout §2.6, without the part that needs a memory: a `jti` counts once. Throws ProviderError. */
+  verifyLogoutToken(token: string): Promise<LogoutTokenVerdict>;
 }
 
 /** Sends nothing yet. Throws ConfigurationError for options that can never work. */
@@ -81,5 +91,11 @@ export function createProvider(options: ResolvedProvider, deps: ProviderDependen
     revoke: (token, hint) => revoke(connection, token, hint),
     logout: (tokens) => logout(connection, tokens),
     endSessionUrl: (request) => endSessionUrl(connection, request),
+    mayBe: (issuer) => withoutSlash(issuer) === withoutSlash(options.issuer?.href ?? options.server?.issuer ?? ''),
+    issuer: async () => (await connection.configuration()).serverMetadata().issuer,
+    verifyLogoutToken: (token) => verifyLogoutToken(connection, token),
   };
 }
+
+/** A URL object of an origin alone has a slash that servers do not write. */
+const withoutSlash = (issuer: string): string => issuer.replace(/\/$/, '');

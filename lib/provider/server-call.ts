@@ -8,7 +8,7 @@ import type { JsonObject } from './token-answer.js';
 import { RequestFailure, type RequestKind } from './request-failure.js';
 
 export interface ServerCall {
-  readonly operation: 'discovery' | 'login' | 'userinfo' | 'refresh' | 'revocation' | 'end-session';
+  readonly operation: 'discovery' | 'login' | 'userinfo' | 'refresh' | 'revocation' | 'end-session' | 'keys';
   readonly deadline: AbortSignal;
   /**
    * The token endpoint's answer, from the moment it arrives. openid-client may still reject it, for its ID Token's sake, and a

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import { contextOf } from '../context.js';
 import type { LoginParameters, StepUpParameters } from '../context.js';
 import { ConfigurationError, LoginError } from '../errors.js';
+import type { Events } from '../events.js';
 import { header, isPrefetch, redirect, refusePrefetch } from '../http.js';
 import { refuseProtocolParameter } from '../options/authorization-params.js';
 import { namedCallbackPath } from '../options/providers.js';
@@ -12,6 +13,7 @@ import type { LoginTransaction, LoginTransactions } from '../session/login-trans
 import type { RequestSession } from '../session/session-middleware.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { appUrl, queryOf, safeReturnTo } from '../urls.js';
+import { answerFromElsewhere } from './login-from-elsewhere.js';
 import { withoutFlag } from './silent-login.js';
 
 export interface LoginSettings {
@@ -19,6 +21,7 @@ export interface LoginSettings {
   providers: Providers;
   transactions: LoginTransactions;
   clock: Clock;
+  events: Events;
 }
 
 /** OpenID Connect Core §3.1.2.1: a number of seconds. Anything else is left to the server to refuse. */
@@ -37,17 +40,25 @@ function passedOn(query: URLSearchParams, names: readonly string[]): Record<stri
   return passed;
 }
 
+/**
+ * A script or a frame that fetches this address could never show the login page; its cookies would only push out real logins. Browsers without
+ * Fetch Metadata do not tell.
+ */
+function isVisit(req: Request): boolean {
+  const [mode, destination] = [header(req, 'sec-fetch-mode'), header(req, 'sec-fetch-dest')];
+  return (mode === undefined || mode === 'navigate') && (destination === undefined || destination === 'document');
+}
+
 /** Answers `GET /login`. */
 export async function loginRoute(settings: LoginSettings, req: Request, res: Response, session: RequestSession): Promise<void> {
   if (isPrefetch(req)) return refusePrefetch(res);
-  // A script that fetches this address could never show the login page; its cookies would only push out real logins.
-  const mode = header(req, 'sec-fetch-mode');
-  if (req.method !== 'GET' || (mode !== undefined && mode !== 'navigate')) {
+  if (req.method !== 'GET' || !isVisit(req)) {
     throw new LoginError('ERR_CODE_FLOW_NOT_A_NAVIGATION', 'a login starts by visiting this address in the browser, not by a script');
   }
   const query = queryOf(req);
   const [provider, ...more] = query.getAll('provider');
   if (more.length > 0) throw new LoginError('ERR_CODE_FLOW_PROVIDER_UNKNOWN', 'this login names more than one provider');
+  if (answerFromElsewhere(settings.options, req, res, session)) return;
   const authorizationParams = passedOn(query, settings.options.loginParams);
   const parameters = { returnTo: query.get('returnTo') ?? '', authorizationParams, ...(provider === undefined ? {} : { provider }) };
   return startLogin(settings, req, res, session, parameters);
@@ -65,6 +76,7 @@ export async function startLogin(
   const provider = await settings.providers.get(parameters.provider);
   const context = contextOf(req);
   if (context !== undefined) context.loginProvider = provider.name;
+  refuseCircles(settings, req, session);
   const asked = askedFor(parameters);
   const secrets = { state: randomId(), nonce: randomId(), codeVerifier: randomId() };
   const redirectUri = appUrl(options.baseUrl, options.basePath, await callbackPathFor(provider, options));
@@ -80,6 +92,19 @@ export async function startLogin(
     startedAt: Math.floor(clock.now() / 1000),
   });
   redirect(res, url.href, 302);
+}
+
+/**
+ * Where cookies do not come back, or no login satisfies the app, browser and servers would go on for ever (THREATS C10); so few that most
+ * browsers, which follow 20 redirects, get to see the page. One whose session arrives may really have logged in several times.
+ */
+function refuseCircles({ transactions, events }: LoginSettings, req: Request, session: RequestSession): void {
+  const most = session.id === undefined ? 3 : 4;
+  if (transactions.endedLately(req).length < most) return;
+  const code = 'ERR_CODE_FLOW_LOGIN_LOOP';
+  const provider = contextOf(req)?.loginProvider;
+  events.emit('login.failed', { code, ...(provider === undefined ? {} : { provider }) });
+  throw new LoginError(code, `${most} logins within a minute did not lead to what this browser asks for: most likely its cookies do not come back`);
 }
 
 function askedFor(parameters: LoginParameters | StepUpParameters): Record<string, string> {

@@ -5,12 +5,15 @@ import type { TokenManager } from '../grants/token-manager.js';
 import { DEFAULT_RESOURCE } from '../grants/token-set.js';
 import type { TokenSet } from '../grants/token-set.js';
 import { crossOriginRefusal } from '../guards/cross-origin.js';
-import { header, isPrefetch, redirect, refusePrefetch, sendPage } from '../http.js';
+import { clearSiteData, header, isPrefetch, redirect, refusePrefetch, sendPage } from '../http.js';
 import { logoutPage } from '../pages.js';
 import type { EndedTokens, Provider } from '../provider/provider.js';
 import type { Providers } from '../provider-registry.js';
 import { hashId } from '../seal.js';
 import type { LoginRecord } from '../session/login-record.js';
+import type { LoginTransactions } from '../session/login-transaction.js';
+import type { LogoutReturns } from '../session/logout-return.js';
+import type { ListedSession } from '../session/session-administration.js';
 import type { RequestSession, Sessions } from '../session/session-middleware.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { appUrl, queryOf, safeReturnTo } from '../urls.js';
@@ -22,10 +25,19 @@ export interface LogoutSettings {
   events: Events;
 }
 
+/** What a logout needs beside what the end of a grant does. */
+export interface SignOutSettings extends LogoutSettings {
+  transactions: LoginTransactions;
+  logoutReturns: LogoutReturns;
+}
+
+/** Every login of a user at a provider, or one by its name in `listSessions()`. */
+export type EndedSessions = { subject: string; provider?: string } | { sessionId: string };
+
 type Ended = Pick<LoginRecord, 'provider' | 'registration' | 'grantId'>;
 
 /** Answers `/logout`: `POST`, or a visit from the app's own pages; anything else gets a page with a button. */
-export async function logoutRoute(settings: LogoutSettings, req: Request, res: Response, session: RequestSession): Promise<void> {
+export async function logoutRoute(settings: SignOutSettings, req: Request, res: Response, session: RequestSession): Promise<void> {
   if (isPrefetch(req)) return refusePrefetch(res);
   if (req.method === 'POST') {
     const refusal = crossOriginRefusal(req, settings.options);
@@ -50,31 +62,54 @@ function isOwnNavigation(req: Request): boolean {
   return req.method === 'GET' && visited && (site === 'same-origin' || site === 'none');
 }
 
+/** The way back of the browser from the server's logout, where that is not where it shall stay: leads on and answers `true`. */
+export function finishLogout({ logoutReturns }: SignOutSettings, req: Request, res: Response): boolean {
+  const returnTo = logoutReturns.take(req, res);
+  if (returnTo !== undefined) redirect(res, returnTo);
+  return returnTo !== undefined;
+}
+
 /** Ends the login of this request and answers with a redirect. Rejects with StoreError, and redirects nowhere, if it could not be ended. */
-export async function logout(settings: LogoutSettings, res: Response, session: RequestSession, returnTo: string | undefined): Promise<void> {
-  const { options, tokens, events } = settings;
+export async function logout(settings: SignOutSettings, res: Response, session: RequestSession, returnTo: string | undefined): Promise<void> {
+  const { options, tokens, transactions, events } = settings;
   const back = safeReturnTo(returnTo, options, options.afterLogout);
   if (session.state.kind === 'unknown') throw incomplete();
   if (session.state.kind === 'anonymous') {
-    await endSession(session);
-    return redirect(res, back);
+    await endSession(settings, session);
+    transactions.forgetFinished(res);
+    return goOn(settings, res, back);
   }
   const { login } = session.state;
   const held = await tokens.end(login.grantId).catch(rejectIncomplete);
   // The grant is gone: whatever becomes of the session, what the grant held must not live on at the server.
-  const [outcome] = await Promise.allSettled([endSession(session), tell(settings, login, held, (provider, ended) => provider.logout(ended))]);
+  const [outcome] = await Promise.allSettled([endSession(settings, session), tell(settings, login, held, (provider, ended) => provider.logout(ended))]);
   if (outcome.status === 'rejected') throw outcome.reason;
+  transactions.forgetFinished(res);
   events.emit('logout.completed', { provider: login.provider, grant: hashId(login.grantId) });
-  redirect(res, await landing(settings, login, held?.idToken, back));
+  goOn(settings, res, await landing(settings, res, login, held?.idToken, back));
 }
 
+/** Only what has happened is announced: the data goes with the login. */
+function goOn({ options }: LogoutSettings, res: Response, location: string): void {
+  clearSiteData(res, options.clearSiteData);
+  redirect(res, location);
+}
+
+type AdministrationSettings = LogoutSettings & { sessions: Sessions };
+
 /**
- * Ends every login of a user at this provider, on every process. Rejects with StoreError if it is not sure that all are ended. The refresh
- * tokens are deleted with their records; nobody can open those any more to revoke them at the server.
+ * On every process. Rejects with StoreError if it is not sure that all are ended. The refresh tokens are deleted with their records; nobody
+ * can open those any more to revoke them at the server.
  */
-export async function endSessions({ providers, sessions, tokens }: LogoutSettings & { sessions: Sessions }, subject: string, name: string | undefined): Promise<void> {
-  const provider = name ?? (await providers.get(undefined)).name;
-  await sessions.endAll(provider, subject, (hash) => tokens.endHashed(hash));
+export async function endSessions({ providers, sessions, tokens }: AdministrationSettings, whose: EndedSessions): Promise<void> {
+  const endGrants = (hashes: readonly string[]): Promise<void> => tokens.endHashed(hashes);
+  if ('sessionId' in whose) return sessions.endOne(whose.sessionId, endGrants);
+  const provider = whose.provider ?? (await providers.get(undefined)).name;
+  await sessions.endAll({ provider, subject: whose.subject }, endGrants);
+}
+
+export async function listSessions({ providers, sessions }: AdministrationSettings, subject: string, name: string | undefined): Promise<ListedSession[]> {
+  return sessions.list({ provider: name ?? (await providers.get(undefined)).name, subject });
 }
 
 /**
@@ -114,18 +149,30 @@ async function tell(
   }
 }
 
-/** Where the browser goes: the server's logout if it has one and can be reached, else back into the app. */
-async function landing({ providers, options }: LogoutSettings, login: Ended, idTokenHint: string | undefined, back: string): Promise<string> {
+/** Where the browser goes: the server's logout if it has one and can be reached, and from there back; else back into the app at once. */
+async function landing(
+  { providers, options, logoutReturns }: SignOutSettings,
+  res: Response,
+  login: Ended,
+  idTokenHint: string | undefined,
+  back: string,
+): Promise<string> {
   try {
     const provider = await providers.serverOf(login);
     const url = await provider.endSessionUrl({ idTokenHint, postLogoutRedirectUri: options.afterLogout });
-    return url?.href ?? back;
+    if (url === undefined) return back;
+    if (back !== options.afterLogout) url.searchParams.set('state', logoutReturns.begin(res, back));
+    return url.href;
   } catch {
     return back; // Signed out here all the same; the server's own session is out of reach.
   }
 }
 
-const endSession = (session: RequestSession): Promise<void> => session.end().catch(rejectIncomplete);
+/** With the login that took this one's place while the logout was on its way (THREATS C7). */
+async function endSession({ tokens }: LogoutSettings, session: RequestSession): Promise<void> {
+  const successor = await session.end().catch(rejectIncomplete);
+  if (successor !== undefined) await tokens.endHashed([successor.grant]).catch(rejectIncomplete);
+}
 
 function rejectIncomplete(error: unknown): never {
   throw error instanceof StoreError ? incomplete() : error;

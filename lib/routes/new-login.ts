@@ -1,6 +1,6 @@
 /** From the tokens of a code to a login: the grant first, then the session, then the end of the login that was there before. */
 import type { Clock } from '../clock.js';
-import { ProviderError } from '../errors.js';
+import { LoginError, ProviderError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { TokenManager } from '../grants/token-manager.js';
 import type { Providers, RegisteredProvider } from '../provider-registry.js';
@@ -35,6 +35,18 @@ export async function storeLogin(settings: NewLoginSettings, session: RequestSes
   settings.events.emit('login.succeeded', { provider: provider.name, grant: hashId(login.grantId) });
 }
 
+/**
+ * IPSIE's `session_expiry`: until when, in epoch seconds, the server lets a login last (THREATS C18). It can only shorten one. What is no
+ * number is no such claim; and the ID Token's own `exp` is about the token (OpenID Connect Core §2).
+ */
+function endOf({ session_expiry: ceiling }: Partial<Claims>, loginAt: number, { session }: ResolvedOptions): number {
+  const latest = loginAt + session.absoluteTimeoutSeconds;
+  return typeof ceiling === 'number' && Number.isFinite(ceiling) ? Math.floor(Math.min(latest, ceiling)) : latest;
+}
+
+const overAlready = (): LoginError =>
+  new LoginError('ERR_CODE_FLOW_ID_TOKEN_INVALID', 'the authorization server says by `session_expiry` that this login is over already: check the clocks');
+
 function recordOf({ options, clock }: NewLoginSettings, provider: RegisteredProvider, response: TokenResponse): LoginRecord {
   const loginAt = Math.floor(clock.now() / 1000);
   const claims: Partial<Claims> = response.claims ?? {};
@@ -47,7 +59,7 @@ function recordOf({ options, clock }: NewLoginSettings, provider: RegisteredProv
     claims: Object.fromEntries(Object.entries(claims).filter(([name]) => !CLAIMS_LEFT_OUT.has(name))),
     grantId: randomId(),
     loginAt,
-    expiresAt: loginAt + options.session.absoluteTimeoutSeconds,
+    expiresAt: endOf(claims, loginAt, options),
     ...(scope === undefined ? {} : { scope }),
     ...(typeof sid === 'string' ? { idpSessionId: sid } : {}),
   };
@@ -62,6 +74,7 @@ async function store(
   response: TokenResponse,
 ): Promise<void> {
   try {
+    if (login.expiresAt <= login.loginAt) throw overAlready();
     if (JSON.stringify([login, response]).length > LONGEST_RECORD) throw tooLong();
     await tokens.create({ ...login, provider, subject: login.subject, confirmedAt: clock.monotonic() }, response);
     await session.startLogin(login);

@@ -8,14 +8,17 @@ import type { Session, SessionData } from 'express-session';
 import type { CookieFlags } from '../cookies.js';
 import { StoreError } from '../errors.js';
 import type { Events } from '../events.js';
+import { hidden } from '../hidden.js';
+import { keepCookiePrivate } from '../http.js';
 import { randomId } from '../seal.js';
 import type { Request, Response } from '../types.js';
+import { maskExpressSessionDebug } from './masked-debug.js';
 import type { SealedSessionStore, SessionContent } from './sealed-session-store.js';
 import type { SessionCookie } from './session-cookie.js';
 
 /** What the start of the request learnt about its session. */
 export type SessionReading =
-  | { readonly kind: 'found'; readonly id: string; readonly content: SessionContent }
+  | { readonly kind: 'found'; readonly id: string; readonly content: SessionContent; readonly idleLeftSeconds: number }
   /** `id`: what the browser presented, though nothing is stored under it. */
   | { readonly kind: 'none'; readonly id?: string | undefined }
   | { readonly kind: 'unknown'; readonly id: string; readonly error: StoreError };
@@ -103,34 +106,70 @@ function viewOf(req: Request, flags: CookieFlags): View {
   }) as View;
 }
 
-/** Defines the members of express-session on the request; the first use of one of them wakes it. */
+/** A request whose express-session sleeps, or its view once it is awake. */
+interface Sleeper {
+  view: View | undefined;
+  readonly wake: () => View;
+}
+
+const sleepers = hidden<Sleeper>();
+
+/** The first use of one of its members wakes it; an app may have wrapped the request in an object that inherits from it. */
+function woken(req: object): View {
+  for (let object: object | null = req; object !== null; object = Object.getPrototypeOf(object) as object | null) {
+    const sleeper = sleepers.get(object);
+    if (sleeper !== undefined) return (sleeper.view ??= sleeper.wake());
+  }
+  throw new TypeError('the session belongs to another request');
+}
+
+/** Made once: accessors that are the same for all requests let the engine give all of them the same shape. */
+const lazyMembers: Record<'session' | 'sessionID' | 'sessionStore', PropertyDescriptor> & ThisType<Request> = {
+  session: {
+    configurable: true,
+    get() {
+      return woken(this).session;
+    },
+    set(value: View['session']) {
+      const awake = woken(this);
+      if (value === undefined) delete awake.session;
+      else awake.session = value;
+    },
+  },
+  // express-session's store sets it on whatever request an app hands it.
+  sessionID: {
+    configurable: true,
+    get() {
+      return woken(this).sessionID;
+    },
+    set(value: View['sessionID']) {
+      Object.assign(woken(this), { sessionID: value });
+    },
+  },
+  sessionStore: {
+    configurable: true,
+    get() {
+      return woken(this).sessionStore;
+    },
+  },
+};
+
+/** Defines the members of express-session on the request. */
 function defineLazily(req: Request, wake: () => View): void {
-  let view: View | undefined;
-  const woken = (): View => (view ??= wake());
-  Object.defineProperties(req, {
-    session: {
-      configurable: true,
-      get: () => woken().session,
-      set: (value: View['session']) => {
-        const awake = woken();
-        if (value === undefined) delete awake.session;
-        else awake.session = value;
-      },
-    },
-    // express-session's store sets it on whatever request an app hands it.
-    sessionID: {
-      configurable: true,
-      get: () => woken().sessionID,
-      set: (value: View['sessionID']) => Object.assign(woken(), { sessionID: value }),
-    },
-    sessionStore: { configurable: true, get: () => woken().sessionStore },
-  });
+  sleepers.set(req, { view: undefined, wake });
+  // One by one: a quarter of the time that Object.defineProperties() takes.
+  Object.defineProperty(req, 'session', lazyMembers.session);
+  Object.defineProperty(req, 'sessionID', lazyMembers.sessionID);
+  Object.defineProperty(req, 'sessionStore', lazyMembers.sessionStore);
 }
 
 export interface AppSessions {
   /** Defines `req.session`, which costs nothing until it is touched. Touching it throws StoreError when the store cannot tell. */
   attach(req: Request, res: Response, reading: SessionReading): void;
 }
+
+// Once for the process, like the module that it masks.
+maskExpressSessionDebug();
 
 interface AppSessionSettings {
   sessions: SealedSessionStore;
@@ -156,6 +195,7 @@ export function createAppSessions({ sessions, cookie, signingKeys, events, newEx
   function wake(req: Request, res: Response, reading: SessionReading): View {
     if (reading.kind === 'unknown') throw reading.error;
     const view = viewOf(req, cookie.flags);
+    keepCookiePrivate(res, cookie.name);
     // Synchronous from here to the end: the store answers from `handedOver`. Later calls of next() report a failed save.
     const next = (error?: unknown): void => {
       if (error instanceof StoreError) events.emit('store.failed', { operation: 'save the session', code: error.code });

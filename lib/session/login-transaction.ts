@@ -1,68 +1,59 @@
 /**
- * Logins under way: one sealed cookie each, so that tabs do not disturb each other and nothing is stored before a
- * login succeeds. At most five per browser and 4 KB together; the oldest makes room (THREATS A9, A10).
+ * Logins under way. Their cookies are all there is of them, so that tabs do not disturb each other and nothing is stored before an answer
+ * comes. A finished login leaves where it led to, so that visiting its callback again leads there too, in whichever process.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.js';
-import { readCookies, writeCookie } from '../cookies.js';
-import type { Cookie, CookieFlags } from '../cookies.js';
-import { appendSetCookie } from '../http.js';
+import type { CookieFlags } from '../cookies.js';
+import { hashId } from '../seal.js';
 import type { Sealer } from '../seal.js';
 import type { Request, Response } from '../types.js';
+import { createLoginCookies, LIFETIME_SECONDS } from './login-cookies.js';
+import type { HeldLogin, LoginTransaction } from './login-cookies.js';
+import type { SessionKeys } from './session-keys.js';
 
-export interface LoginTransaction {
-  readonly state: string;
-  readonly nonce: string;
-  readonly codeVerifier: string;
-  /** The provider that the browser was sent to, and what that name stood for. */
-  readonly provider: string;
-  readonly registration: string;
-  readonly redirectUri: string;
-  /** Absolute, on our origin. */
-  readonly returnTo: string;
-  /** Epoch seconds. */
-  readonly startedAt: number;
-  /** The `max_age` that was asked for. */
-  readonly maxAgeSeconds?: number;
-  /** A step-up: the subject that must come back. */
-  readonly subject?: string;
-  /** A step-up: one of these classes must come back. */
-  readonly acrValues?: readonly string[];
-  /** No login page may be shown (`prompt=none`): that the user has to do something is an answer like another. */
-  readonly silent?: boolean;
-  /** The answer is a cross-site POST (`form_post`). */
-  readonly byPost?: boolean;
-  /** The session that the browser had, where its cookie does not come along with the answer. */
-  readonly sessionId?: string;
-}
+export type { LoginTransaction } from './login-cookies.js';
 
 export type FoundTransaction =
   | { readonly kind: 'found'; readonly transaction: LoginTransaction }
-  /** Finished before in this process; `returnTo` is where it led. */
-  | { readonly kind: 'used'; readonly returnTo: string }
+  /** Finished before by this browser; `returnTo` is where it led. */
+  | { readonly kind: 'finished'; readonly returnTo: string }
   /** Never begun in this browser, or older than ten minutes, or dropped for newer ones. */
   | { readonly kind: 'unknown' };
 
 export interface LoginTransactions {
   /** Sets the cookie, and drops the oldest ones where there are too many. */
   begin(req: Request, res: Response, transaction: LoginTransaction): void;
+  /** When this browser finished logins within the last minute, as far as its cookies tell: epoch seconds, five at most. */
+  endedLately(req: Request): readonly number[];
   /** The login that `state` belongs to. */
   find(req: Request, state: string): FoundTransaction;
   /** The one silent login of this browser, for answers without `state`; `undefined`: there is none, or more than one. */
   findSilent(req: Request): LoginTransaction | undefined;
-  /** `false`: somebody was faster. */
-  useUp(res: Response, transaction: LoginTransaction): boolean;
+  /**
+   * Before its code is redeemed: whoever has both the address and the cookies could do that again, in another process too (THREATS A12).
+   * `false`: somebody was faster. Rejects with StoreError.
+   */
+  claim(transaction: LoginTransaction): Promise<boolean>;
+  /** Leaves where it led to in place of the login. */
+  finish(res: Response, transaction: LoginTransaction): void;
+  /** The login came to nothing. */
+  drop(res: Response, transaction: LoginTransaction): void;
+  /** At a logout: what finished logins left. */
+  forgetFinished(res: Response): void;
 }
 
-const LIFETIME_SECONDS = 600;
-const MOST_AT_ONCE = 5;
-const MOST_BYTES = 4096;
-const MOST_REMEMBERED = 10_000;
+interface TransactionSettings {
+  sealer: Sealer;
+  clock: Clock;
+  keys: Pick<SessionKeys, 'set'>;
+  sessionCookieName: string;
+  flags: CookieFlags;
+}
 
-const handleOf = (state: string): string => createHash('sha256').update(state).digest('base64url').slice(0, 16);
-
-const sizeOf = (cookie: Cookie): number => cookie.name.length + cookie.value.length;
+const LATELY_SECONDS = 60;
+const MOST_REMEMBERED = 5;
+const CLAIM_PREFIX = 'ecf:t:';
 
 /** Constant in time for equal lengths: the digests of both are compared (THREATS I6). */
 function sameText(a: string, b: string): boolean {
@@ -70,73 +61,49 @@ function sameText(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
-export function createLoginTransactions(sealer: Sealer, clock: Clock, sessionCookieName: string, flags: CookieFlags): LoginTransactions {
-  const prefix = `${sessionCookieName}-login-`;
-  const used = new LRUCache<string, string>({ max: MOST_REMEMBERED, ttl: LIFETIME_SECONDS * 1000 });
+export function createLoginTransactions({ keys, clock, ...settings }: TransactionSettings): LoginTransactions {
+  const cookies = createLoginCookies({ clock, ...settings });
   const now = (): number => Math.floor(clock.now() / 1000);
+  const lately = (instants: readonly number[] = []): readonly number[] => instants.filter((instant) => instant + LATELY_SECONDS > now());
 
-  function open(cookie: Cookie): LoginTransaction | undefined {
-    const text = sealer.open('login transaction', cookie.name, cookie.value);
-    if (text === undefined) return undefined;
-    const transaction = JSON.parse(text) as LoginTransaction; // authentic: sealed by begin() under this very name
-    return transaction.startedAt + LIFETIME_SECONDS > now() ? transaction : undefined;
+  function endedLately(req: Request): readonly number[] {
+    const lists = cookies.all(req).map(({ pending, finished }) => lately(finished?.endedAt ?? pending?.endedBefore));
+    return lists.reduce((longest, list) => (list.length > longest.length ? list : longest), []);
   }
 
-  const clear = (res: Response, name: string, transaction: LoginTransaction | undefined): void => {
-    appendSetCookie(res, writeCookie(name, '', ownFlags(flags, transaction), 0));
-  };
-
   return {
+    endedLately,
+
     begin(req, res, transaction) {
-      const name = prefix + handleOf(transaction.state);
-      const value = sealer.seal('login transaction', name, JSON.stringify(transaction));
-      const pending = readCookies(req.headers.cookie).filter((cookie) => cookie.name.startsWith(prefix));
-      for (const cookie of superfluous({ name, value }, pending, (one) => open(one)?.startedAt)) clear(res, cookie.name, open(cookie));
-      appendSetCookie(res, writeCookie(name, value, ownFlags(flags, transaction), LIFETIME_SECONDS));
+      const endedBefore = endedLately(req);
+      cookies.putPending(req, res, endedBefore.length === 0 ? transaction : { ...transaction, endedBefore });
     },
 
-    find(req, state) {
-      const name = prefix + handleOf(state);
-      const returnTo = used.get(name);
-      if (returnTo !== undefined) return { kind: 'used', returnTo };
-      const found = readCookies(req.headers.cookie).filter((cookie) => cookie.name === name);
-      const transaction = found.length === 1 && found[0] !== undefined ? open(found[0]) : undefined;
-      if (transaction === undefined || !sameText(transaction.state, state)) return { kind: 'unknown' };
-      return { kind: 'found', transaction };
-    },
+    find: (req, state) => foundIn(cookies.find(req, state), state),
 
     findSilent(req) {
-      const pending = readCookies(req.headers.cookie).filter((cookie) => cookie.name.startsWith(prefix) && !used.has(cookie.name));
-      const [only, ...more] = pending.map(open).filter((transaction) => transaction?.silent === true);
-      return more.length === 0 ? only : undefined;
+      const [only, ...more] = cookies.all(req).filter(({ pending }) => pending?.silent === true);
+      return more.length === 0 ? only?.pending : undefined;
     },
 
-    useUp(res, transaction) {
-      const name = prefix + handleOf(transaction.state);
-      if (used.has(name)) return false;
-      used.set(name, transaction.returnTo);
-      clear(res, name, transaction);
-      return true;
+    claim: ({ state }) => keys.set(CLAIM_PREFIX + hashId(state), '', LIFETIME_SECONDS, 'NX'),
+
+    finish(res, { state, returnTo, byPost, endedBefore }) {
+      const endedAt = [...lately(endedBefore), now()].slice(-MOST_REMEMBERED);
+      cookies.putFinished(res, state, { returnTo, endedAt, ...(byPost === undefined ? {} : { byPost }) });
+    },
+
+    drop: (res, transaction) => cookies.clear(res, { cookie: { name: cookies.nameOf(transaction.state), value: '' }, pending: transaction }),
+
+    forgetFinished(res) {
+      if (res.headersSent) return;
+      for (const held of cookies.all(res.req)) if (held.finished !== undefined) cookies.clear(res, held);
     },
   };
 }
 
-/**
- * An answer arrives by a cross-site redirect, which never carries a SameSite=Strict cookie, or by a cross-site POST, which carries none but
- * SameSite=None; and that one has to be Secure, which browsers accept from loopback without https too (Secure Contexts §3.1).
- */
-function ownFlags(flags: CookieFlags, transaction: LoginTransaction | undefined): CookieFlags {
-  return transaction?.byPost === true ? { ...flags, sameSite: 'none', secure: true } : { ...flags, sameSite: 'lax' };
-}
-
-/** All but the newest that fit beside the one that starts; and what cannot be opened. Browsers send older ones first (RFC 6265bis §5.8.3). */
-function superfluous(newest: Cookie, pending: readonly Cookie[], startedAt: (cookie: Cookie) => number | undefined): Cookie[] {
-  const byAge = pending.toReversed().map((cookie) => ({ cookie, start: startedAt(cookie) ?? 0 })).sort((a, b) => b.start - a.start);
-  let bytes = sizeOf(newest);
-  return byAge
-    .filter(({ cookie, start }, index) => {
-      bytes += sizeOf(cookie);
-      return start === 0 || index + 2 > MOST_AT_ONCE || bytes > MOST_BYTES;
-    })
-    .map(({ cookie }) => cookie);
+function foundIn(held: HeldLogin | undefined, state: string): FoundTransaction {
+  if (held?.finished !== undefined) return { kind: 'finished', returnTo: held.finished.returnTo };
+  if (held?.pending === undefined || !sameText(held.pending.state, state)) return { kind: 'unknown' };
+  return { kind: 'found', transaction: held.pending };
 }

@@ -11,6 +11,7 @@ import { ConfigurationError } from '../errors.js';
 import { hashId } from '../seal.js';
 import type { Sealer } from '../seal.js';
 import { isLoginRecord } from './login-record.js';
+import type { LoginHashes } from './login-index.js';
 import type { LoginRecord } from './login-record.js';
 import type { SessionKeys } from './session-keys.js';
 
@@ -26,17 +27,35 @@ export interface SessionContent {
 export interface SealedSessionStore {
   /** Also renews the idle time. `undefined`: no such session, or it has ended. */
   read(sessionId: string): Promise<SessionContent | undefined>;
+  /** Leaves the idle time as it is, and tells how much is left of it. */
+  peek(sessionId: string): Promise<{ content: SessionContent; idleLeftSeconds: number } | undefined>;
+  /** Which of these sessions, by the hashes of their ids, are still there. Renews none. */
+  exist(hashes: readonly string[]): Promise<boolean[]>;
   create(sessionId: string, content: SessionContent): Promise<void>;
   /** Writes nothing when the session is gone. */
   update(sessionId: string, content: SessionContent): Promise<void>;
+  /**
+   * Destroys a session in favour of a login, which whoever still holds its id can end for a minute, by `takeSuccessor()`, and not open.
+   * `false`: it was gone before, and not in favour of another login.
+   */
+  replace(sessionId: string, successor: LoginHashes): Promise<boolean>;
+  /** What took the place of a session a moment ago, once. */
+  takeSuccessor(sessionId: string): Promise<LoginHashes | undefined>;
   destroy(sessionId: string): Promise<void>;
-  /** The same by the hash of the id, for those who must not know the id. */
-  destroyHashed(hash: string): Promise<void>;
+  /** The same by the hashes of their ids, for those who must not know the ids. */
+  destroyHashed(hashes: readonly string[]): Promise<void>;
+  /** How long each will live without being read, in milliseconds, by the hashes of their ids. `undefined`: it is gone. */
+  timesLeft(hashes: readonly string[]): Promise<(number | undefined)[]>;
 }
 
-type StringKeys = Pick<SessionKeys, 'getAndRenew' | 'set' | 'delete'>;
+type StringKeys = Pick<SessionKeys, 'getAndRenew' | 'set' | 'take'>;
+
+/** Longer than the answer to a login is on its way. */
+const SUCCESSOR_SECONDS = 60;
 
 const PREFIX = 'ecf:s:';
+const keyOf = (sessionId: string): string => PREFIX + hashId(sessionId);
+const successorOf = (sessionId: string): string => `ecf:n:${hashId(sessionId)}`;
 
 /** What connect-redis carries for us: a value that is sealed already. */
 interface Carried {
@@ -58,7 +77,7 @@ function connectRedis(keys: StringKeys, idleTimeoutSeconds: number, condition: '
     },
     client: {
       get: (key: string) => keys.getAndRenew(key, idleTimeoutSeconds),
-      del: ([key]: readonly [string]) => keys.delete(key),
+      del: ([key]: readonly [string]) => keys.take(key),
       set: (key: string, value: string, ex: unknown, ttl: unknown) => {
         if (ex !== 'EX' || typeof ttl !== 'number') throw incompatible();
         return keys.set(key, value, ttl, condition);
@@ -83,7 +102,7 @@ export function checkConnectRedis(): void {
       written = value;
       return Promise.resolve(true);
     },
-    delete: () => Promise.resolve(),
+    take: () => Promise.resolve(undefined),
   };
   // connect-redis calls its client before its first await, so the outcome is known when set() returns.
   connectRedis(recorder, 1, 'NX').set('probe', carry({ sealed: 'probe', ttlSeconds: 1 })).catch(() => undefined);
@@ -110,29 +129,58 @@ export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, cloc
     return carry({ sealed: sealer.seal('session', sessionId, JSON.stringify(content)), ttlSeconds });
   }
 
+  /** `undefined`: unreadable, or over. */
+  function opened(sessionId: string, value: string): SessionContent | undefined {
+    const text = sealer.open('session', sessionId, value);
+    const content = text === undefined ? undefined : parseContent(text);
+    return content !== undefined && content.expiresAt > now() ? content : undefined;
+  }
+
   return {
     async read(sessionId) {
       const key = hashId(sessionId);
       const stored = (await known.get(key)) as SessionData | null; // connect-redis types its answers as any
       if (stored === null) return undefined;
-      const text = sealer.open('session', sessionId, carried(stored).sealed);
-      const content = text === undefined ? undefined : parseContent(text);
-      if (content !== undefined && content.expiresAt > now()) return content;
+      const content = opened(sessionId, carried(stored).sealed);
+      if (content !== undefined) return content;
       // Unreadable or over: it would never be of use again, unless to a newer release or with a newer secret (THREATS C16).
       if (!sealer.mayBeOthers(carried(stored).sealed)) await known.destroy(key);
       return undefined;
     },
+    async peek(sessionId) {
+      const found = await keys.peek(PREFIX + hashId(sessionId));
+      const content = found === undefined ? undefined : opened(sessionId, found.value);
+      return found === undefined || content === undefined ? undefined : { content, idleLeftSeconds: found.leftSeconds };
+    },
+    exist: (hashes) => keys.exist(hashes.map((hash) => PREFIX + hash)),
     async create(sessionId, content) {
       await created.set(hashId(sessionId), sealed(sessionId, content));
     },
     async update(sessionId, content) {
       await known.set(hashId(sessionId), sealed(sessionId, content));
     },
+    ...createSuccessors(keys, sealer),
     async destroy(sessionId) {
       await known.destroy(hashId(sessionId));
     },
-    async destroyHashed(hash) {
-      await known.destroy(hash);
+    destroyHashed: (hashes) => keys.deleteAll(hashes.map((hash) => PREFIX + hash)),
+    timesLeft: (hashes) => keys.timesLeft(hashes.map((hash) => PREFIX + hash)),
+  };
+}
+
+/** What took the place of sessions; `docs/decisions/logout-races.md` says why. */
+function createSuccessors(keys: SessionKeys, sealer: Sealer): Pick<SealedSessionStore, 'replace' | 'takeSuccessor'> {
+  return {
+    async replace(sessionId, successor) {
+      // Before the session goes: a logout that finds it gone looks for its successor next, so that one of the two meets the other.
+      const value = sealer.seal('session', sessionId, JSON.stringify(successor), 'successor');
+      const earlier = await keys.swap(successorOf(sessionId), value, SUCCESSOR_SECONDS);
+      const taken = await keys.take(keyOf(sessionId));
+      return taken !== undefined || earlier !== undefined;
+    },
+    async takeSuccessor(sessionId) {
+      const text = sealer.open('session', sessionId, (await keys.take(successorOf(sessionId))) ?? '', 'successor');
+      return text === undefined ? undefined : (JSON.parse(text) as LoginHashes); // authentic: sealed by replace()
     },
   };
 }

@@ -61,7 +61,7 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     const since = await text('#since');
     const [session, ...others] = await context.cookies(example.url);
     expect(session).toMatchObject({ httpOnly: true, sameSite: 'Lax' });
-    expect(others).toEqual([]);
+    expect(others.map(({ name, httpOnly }) => [name.includes('-login-'), httpOnly])).toEqual([[true, true]]); // where the login led to
 
     const authorizations = countRequests('/auth');
     expect(await callApi()).toMatchObject({ customer: 'ada' });
@@ -118,6 +118,25 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     expect(await page.content()).not.toContain('ada@example.com');
   }, 30_000);
 
+  it('says so in an open page when its login is ended in another browser', async () => {
+    await page.goto(`${example.url}/login`);
+    await signInAs('ada');
+    await expect(page.locator('#ended-elsewhere').isVisible()).resolves.toBe(false);
+    const elsewhere = await chromium.newContext();
+    try {
+      // The same session there, as if its cookie had been taken.
+      await elsewhere.addCookies(await context.cookies());
+      const other = await elsewhere.newPage();
+      await other.goto(example.url);
+      await other.getByRole('button', { name: 'Sign out' }).click();
+      await page.locator('#ended-elsewhere').waitFor();
+      expect(await text('main.signed-out')).toContain('You were signed out elsewhere.');
+      await page.getByRole('link', { name: 'Sign in' }).waitFor();
+    } finally {
+      await elsewhere.close();
+    }
+  }, 30_000);
+
   it('lets two tabs sign in at the same time', async () => {
     const second = await context.newPage();
     await page.goto(`${example.url}/protected`);
@@ -127,6 +146,24 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
       await tab.getByRole('button', { name: 'Continue' }).click();
       await tab.locator('#protected').waitFor();
     }
+  }, 30_000);
+
+  it('signs a person out everywhere, in another browser too', async () => {
+    const elsewhere = await (await chromium.newContext()).newPage();
+    for (const browser of [elsewhere, page]) {
+      await browser.goto(`${example.url}/protected`);
+      await browser.locator('#username').fill('linus');
+      await browser.getByRole('button', { name: 'Continue' }).click();
+      await browser.locator('#protected').waitFor();
+    }
+    await page.locator('#sessions li').nth(1).waitFor();
+    expect(await page.locator('#sessions li').allTextContents()).toEqual(expect.arrayContaining([expect.stringMatching(/^This browser: /), expect.stringMatching(/^Mozilla/)]));
+    await page.locator('#everywhere').click();
+    await page.locator('body[data-state=signed-out]').waitFor();
+    await elsewhere.reload(); // its session at the authorization server is its own: that signs it in again, with a new session
+    await elsewhere.locator('#sessions li').waitFor();
+    expect(await elsewhere.locator('#sessions li').allTextContents()).toEqual([expect.stringMatching(/^This browser: /)]);
+    await elsewhere.context().close();
   }, 30_000);
 
   async function signInAs(name: string): Promise<void> {
@@ -164,8 +201,9 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     const answers: Promise<string>[] = [];
     page.on('response', (response) => {
       if (!response.url().startsWith(example.url)) return;
-      // A redirect has no body.
-      const body = response.status() >= 300 && response.status() < 400 ? Promise.resolve('') : response.text().catch(() => '');
+      // A redirect has no body, and that of the events goes on for as long as the login.
+      const isEndless = response.headers()['content-type'] === 'text/event-stream';
+      const body = isEndless || (response.status() >= 300 && response.status() < 400) ? Promise.resolve('') : response.text().catch(() => '');
       answers.push(Promise.all([response.allHeaders(), body]).then(([headers, content]) => JSON.stringify(headers) + content));
     });
     return () => Promise.all(answers);

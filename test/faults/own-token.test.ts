@@ -1,4 +1,7 @@
-/** Everybody gets their own identity and their own token, whatever happens at the same time. */
+/**
+ * Everybody gets their own identity and their own token, whatever happens at the same time.
+ * @jest-environment-options {"debug": false}
+ */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Agent, request } from 'node:http';
 import { systemClock, type Clock } from '../../lib/clock.js';

@@ -1,9 +1,13 @@
 /** Logins at a server that lies in one way at a time. */
 import { createHash } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ResolvedProvider } from '../../lib/types.js';
 import { answers, startLyingServer, type Answer, type LyingServer } from '../support/lying-server.js';
 import { expectNoSecretIn, goToCallback, providerFor, redirectUri, rejection, type Dependencies } from './client.js';
+
+/** Small on the way, and no end of it when it is unpacked. */
+const bomb: Answer = (res) => void res.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(64 * 1024 * 1024, ' ')));
 
 let server: LyingServer;
 beforeEach(async () => {
@@ -102,6 +106,8 @@ describe('the token endpoint', () => {
   const lies: [string, Answer, object][] = [
     ['E20: redirects', answers.redirect('http://127.0.0.1:1/'), invalid],
     ['J5: never stops', answers.endlessBody(), invalid],
+    ['J5: sends 257 KB', answers.json({ access_token: 'x', token_type: 'bearer', rest: 'x'.repeat(257 * 1024) }), invalid],
+    ['J5: sends 64 MB in 64 KB', bomb, invalid],
     ['resets the connection', answers.reset(), unavailable],
     ['A18: sends {}', answers.json({}), invalid],
     ['A18: sends an error with status 200', answers.json({ error: 'invalid_grant' }), invalid],
@@ -267,10 +273,30 @@ describe('the callback', () => {
     expect(String(error)).not.toContain('script');
   });
 
+  it.each<[string, Partial<ResolvedProvider>]>([
+    ['the code in the query', {}],
+    ['the code by form_post', { responseMode: 'form_post' }],
+    ['code id_token', { responseType: 'code id_token', responseMode: 'form_post' }],
+    ['code id_token in the query', { responseType: 'code id_token' }],
+    ['plain OAuth 2.0', { scope: 'read' }],
+    ['a public client', { clientSecret: undefined }],
+    ['a token request in JSON', { tokenRequestFormat: 'json' }],
+    ['options that ask for another method', { authorizationParams: { code_challenge_method: 'plain', code_challenge: 'evil' } }],
+  ])('A13: PKCE with S256 and its verifier, with %s', async (_name, changes) => {
+    const provider = providerFor(server, changes);
+    const { callback, checks } = await goToCallback(provider, server);
+    await provider.exchangeCode(callback, checks);
+    const { searchParams } = server.last('authorize')!.url;
+    const challenge = createHash('sha256').update(checks.codeVerifier).digest('base64url');
+    expect([searchParams.getAll('code_challenge_method'), searchParams.getAll('code_challenge')]).toEqual([['S256'], [challenge]]);
+    expect(server.last('token')!.body.getAll('code_verifier')).toEqual([checks.codeVerifier]);
+  });
+
   it.each(['state', 'nonce', 'codeVerifier'] as const)('A13: without a %s of our own nothing is sent', async (name) => {
     const provider = providerFor(server);
     const { callback, checks } = await goToCallback(provider, server);
     await expect(provider.exchangeCode(callback, { ...checks, [name]: '' })).rejects.toMatchObject({ name: 'LoginError' });
+    await expect(provider.exchangeCode(callback, { ...checks, [name]: undefined })).rejects.toMatchObject({ name: 'LoginError' });
     expect(server.count('token')).toBe(0);
   });
 });

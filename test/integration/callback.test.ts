@@ -9,6 +9,7 @@ import { createProviders } from '../../lib/provider-registry.js';
 import { handleAuthErrors } from '../../lib/index.js';
 import { createSealer } from '../../lib/seal.js';
 import { createLoginTransactions } from '../../lib/session/login-transaction.js';
+import { memorySessionKeys } from '../../lib/session/memory-session-keys.js';
 import { frameworks, testSecret, type TestApp } from '../support/apps.js';
 import { createBrowser, type Browser, type Page, type RequestOptions } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
@@ -131,7 +132,7 @@ describe.each(frameworks)('on %s', (framework) => {
   describe('A12: a login works once, and for ten minutes', () => {
     const begin = async (startedSecondsAgo: number, browser: Browser): Promise<URL> => {
       const flags = { secure: false, sameSite: 'lax', path: '/' } as const;
-      const transactions = createLoginTransactions(createSealer([testSecret]), systemClock, 'session', flags);
+      const transactions = createLoginTransactions({ sealer: createSealer([testSecret]), clock: systemClock, keys: memorySessionKeys(), sessionCookieName: 'session', flags });
       const req = new IncomingMessage(new Socket());
       const res = new ServerResponse(req);
       const startedAt = Math.floor(Date.now() / 1000) - startedSecondsAgo;
@@ -154,7 +155,7 @@ describe.each(frameworks)('on %s', (framework) => {
       expect(codeCalls()).toBe(before + 1);
     });
 
-    it('a used one: refused with the same cookies, and for whoever is not logged in', async () => {
+    it('a used one: refused with the same cookies, and without them; its own browser is led to the page, logged in or not', async () => {
       const browser = createBrowser();
       const url = await toCallback(browser);
       const Cookie = browser.cookies.header(url)!;
@@ -162,8 +163,13 @@ describe.each(frameworks)('on %s', (framework) => {
       expect((await browser.get(url, asPage)).status).toBe(303);
       for (const options of [asPage, asScript]) {
         expectRefusal(await createBrowser().get(url, { ...options, headers: { Cookie } }), 'ERR_CODE_FLOW_LOGIN_USED');
-        expectRefusal(await createBrowser().get(url, options), 'ERR_CODE_FLOW_LOGIN_USED');
+        expectRefusal(await createBrowser().get(url, options), 'ERR_CODE_FLOW_STATE_UNKNOWN');
       }
+      expect(codeCalls()).toBe(before + 1);
+      const session = browser.cookies.get('session')!;
+      browser.cookies.delete('session');
+      expect((await browser.get(url, asPage)).headers.location).toBe(`${app.baseUrl}/private`);
+      browser.cookies.set(session);
       expect(codeCalls()).toBe(before + 1);
       expect((await browser.get(`${app.baseUrl}/private`)).status).toBe(200);
     });
@@ -274,11 +280,22 @@ describe.each(frameworks)('on %s', (framework) => {
       expect([status, setCookies]).toEqual([400, []]);
     });
 
-    it.each(['image', 'iframe'])('an %s on another site starts none', async (destination) => {
-      const mode = destination === 'iframe' ? 'navigate' : 'no-cors';
-      const headers = { 'Sec-Fetch-Dest': destination, 'Sec-Fetch-Mode': mode };
-      const { status, setCookies } = await createBrowser().get(`${app.baseUrl}/login`, { follow: false, from: 'https://evil.example', headers });
-      expect(mode === 'navigate' ? [302, 1] : [400, 0]).toEqual([status, setCookies.length]);
+    it.each([
+      ['image', 'no-cors'],
+      ['iframe', 'navigate'],
+      ['frame', 'navigate'],
+      ['embed', 'navigate'],
+      ['object', 'navigate'],
+      ['fencedframe', 'navigate'],
+      ['empty', 'cors'],
+      ['script', 'no-cors'],
+    ])('A10: an %s starts no login, wherever it stands', async (destination, mode) => {
+      for (const from of ['https://evil.example', app.baseUrl]) {
+        const headers = { 'Sec-Fetch-Dest': destination, 'Sec-Fetch-Mode': mode };
+        const answer = await createBrowser().get(`${app.baseUrl}/login`, { follow: false, from, headers });
+        expect([answer.status, answer.setCookies]).toEqual([400, []]);
+        expect(answer.text).toContain('ERR_CODE_FLOW_NOT_A_NAVIGATION');
+      }
     });
 
     it.each([
@@ -417,6 +434,10 @@ describe.each(frameworks)('on %s', (framework) => {
       for (const [index, url] of urls.entries()) {
         if (index > 0) expect((await browser.get(url)).url).toBe(`${app.baseUrl}/private?tab=${index + 1}`);
       }
+      // What is left says where they led, for the back button.
+      expect(transactionsOf(browser).reduce((sum, { name, value }) => sum + name.length + value.length, 0)).toBeLessThan(1000);
+      expect((await browser.get(urls[3]!)).url).toBe(`${app.baseUrl}/private?tab=4`);
+      await browser.post(`${app.baseUrl}/logout`);
       expect(transactionsOf(browser)).toEqual([]);
     });
 

@@ -28,11 +28,23 @@ const deletesOne: Route = {
   ],
 };
 
+/** A middleware may hand on an object that inherits from the request. */
+const wrapsTheRequest: Route = {
+  method: 'GET',
+  path: '/session/wrapped',
+  handlers: [
+    (req, res) => {
+      const { session } = Object.create(req) as typeof req;
+      sendJson(res, 200, { counter: session.counter, same: session === req.session });
+    },
+  ],
+};
+
 let world: World;
 let app: TestApp;
 beforeAll(async () => {
   world = await startWorld();
-  app = await world.app('express5', { routes: [writesTheSame, deletesOne] });
+  app = await world.app('express5', { routes: [writesTheSame, deletesOne, wrapsTheRequest] });
 });
 afterAll(() => world.close());
 
@@ -172,5 +184,53 @@ describe('a session of the app\'s own, without a login', () => {
     expect(await cost(() => browser.post(`${app.baseUrl}/session`, {}, script))).toEqual({ set: 1 });
     expect(await cost(() => browser.post(`${app.baseUrl}/session`, {}, script))).toEqual({ getex: 1, set: 1 });
     expect(await cost(() => browser.get(`${app.baseUrl}/private`, script))).toEqual({ getex: 1 });
+  });
+});
+
+describe('a login', () => {
+  /** From the start to the first page: the answers of the app, in bytes of Set-Cookie. */
+  async function cookieBytes(account: string): Promise<number[]> {
+    const { status, hops } = await createBrowser({ login: account }).get(`${app.baseUrl}/login?returnTo=/private`);
+    expect(status).toBe(200);
+    return hops.filter(({ url }) => url.startsWith(`${app.baseUrl}/`)).map(({ setCookies }) => Buffer.byteLength(setCookies.join('')));
+  }
+
+  it('sends less than a kilobyte of cookies in all, and none with the first page', async () => {
+    const [start, callback, ...page] = await cookieBytes('erin');
+    expect(start).toBeGreaterThan(0);
+    expect(start).toBeLessThan(700);
+    expect(callback).toBeGreaterThan(0); // the session's, and the end of the transaction's
+    expect(callback).toBeLessThan(350);
+    expect(page).toEqual([0]);
+  });
+
+  it('costs the same commands each time: the grant and the index by script, the session, and the first page', async () => {
+    const login = (): Promise<Record<string, number>> => cost(() => cookieBytes('frank'));
+    await login(); // Redis learns the scripts
+    const spent = await login();
+    expect(spent).toMatchObject({ getex: 1, evalsha: 2, set: 1 });
+    expect(await login()).toEqual(spent);
+  });
+
+  it('leaves a short session cookie, which is never sent again', async () => {
+    const browser = await world.loggedIn(app, 'grace');
+    const session = browser.cookies.all().find(({ name }) => name === 'session');
+    expect(session?.value.length).toBeLessThan(120);
+    for (const path of ['/private', '/api', '/private-token', '/public', '/session', '/session/same', '/session/wrapped']) {
+      const answer = await browser.get(app.baseUrl + path, visit);
+      expect([path, answer.status, answer.setCookies]).toEqual([path, 200, []]);
+    }
+  });
+});
+
+describe('a request in a wrapper that inherits from it', () => {
+  it('has the same session, read once', async () => {
+    const browser = await world.loggedIn(app, 'heidi');
+    await browser.post(`${app.baseUrl}/session`, {}, script);
+    const spent = await cost(async () => {
+      const { text } = await browser.get(`${app.baseUrl}/session/wrapped`, script);
+      expect(JSON.parse(text)).toEqual({ counter: 1, same: true });
+    });
+    expect(spent).toEqual({ getex: 1 });
   });
 });

@@ -29,11 +29,13 @@ it('F4: tokens of one server never go to another that has its name by now; nobod
 it('J5: a login of more than 64 KB is refused, leaves nothing behind, and its token is taken back', async () => {
   const identity = () => ({ sub: 'alice', blob: 'x'.repeat(70_000) });
   const app = await world.app('express5', { options: { provider: { ...world.authorizationServer.provider, identity } } });
-  const keys = (await world.redis.client().keys('*')).sort();
+  // But for the mark of a code that was redeemed.
+  const stored = async () => (await world.redis.client().keys('*')).filter((key) => !key.startsWith('ecf:t:')).sort();
+  const keys = await stored();
   const { revocations } = world.authorizationServer.counters;
   const page = await createBrowser({ login: 'alice' }).get(`${app.baseUrl}/private`);
   expect([page.status, page.text.includes('ERR_CODE_FLOW_PROVIDER_RESPONSE_INVALID')]).toEqual([502, true]);
   expect(page.setCookies.filter((line) => line.startsWith('session='))).toEqual([]);
-  expect((await world.redis.client().keys('*')).sort()).toEqual(keys);
+  expect(await stored()).toEqual(keys);
   expect(world.authorizationServer.counters.revocations).toBe(revocations + 1);
 });

@@ -78,7 +78,7 @@ describe('an expired access token', () => {
     }
   });
 
-  it('E4: is renewed and stored even if the browser that asked went away', async () => {
+  it('E4, FAULTS 47: is renewed and stored even if the browser that asked went away', async () => {
     const browser = await expiredLogin();
     const before = refreshes();
     let release = (): void => undefined;

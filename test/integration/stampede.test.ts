@@ -1,4 +1,7 @@
-/** Many requests and many processes meet one login whose access token is over: one of them renews it, for all. */
+/**
+ * Many requests and many processes meet one login whose access token is over: one of them renews it, for all.
+ * @jest-environment-options {"debug": false}
+ */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { startAppProcess, type AppProcess } from '../support/app-process.js';
 import type { TestApp } from '../support/apps.js';

@@ -16,6 +16,10 @@ export interface AppProcessOptions {
   baseUrl?: string;
   /** Plain data only; with `redis` a URL. */
   options?: Partial<CodeFlowOptions>;
+  /** Further variables of the child. */
+  environment?: Readonly<Record<string, string>>;
+  /** Hears everything that the child prints, which is otherwise shown. */
+  onOutput?: (text: string) => void;
 }
 
 /** What the child reads from its environment. */
@@ -33,15 +37,17 @@ export const configurationVariable = 'APP_PROCESS';
 
 const main = fileURLToPath(new URL('./app-process-main.ts', import.meta.url));
 
-export async function startAppProcess({ framework = 'express5', authorizationServer, api, baseUrl, options = {} }: AppProcessOptions): Promise<AppProcess> {
+export async function startAppProcess({ framework = 'express5', authorizationServer, api, baseUrl, options = {}, environment = {}, onOutput }: AppProcessOptions): Promise<AppProcess> {
   const { issuer } = authorizationServer;
   const configuration: AppProcessConfiguration = {
     framework,
     ...(baseUrl === undefined ? {} : { baseUrl }),
     options: { provider: { issuer, ...webClient }, ...(api === undefined ? {} : { apis: [api.url] }), ...options } as Partial<CodeFlowOptions>,
   };
-  const env = { ...process.env, [configurationVariable]: JSON.stringify(configuration) };
-  const child = fork(main, { execArgv: ['--import', 'tsx'], env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const env = { ...process.env, DEBUG: '', ...environment, [configurationVariable]: JSON.stringify(configuration) };
+  const output = onOutput === undefined ? (['ignore', 'inherit'] as const) : (['pipe', 'pipe'] as const);
+  const child = fork(main, { execArgv: ['--import', 'tsx'], env, stdio: ['ignore', ...output, 'ipc'] });
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text));
   const app = new AppProcess(child, baseUrl);
   await app.ready;
   await authorizationServer.registerApp(app.baseUrl);

@@ -1,5 +1,5 @@
 /** The same small app on Express 5, Express 4 and Connect, so that one suite runs on all three. */
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import connect from 'connect';
 import express from 'express';
 import express4 from 'express4';
@@ -7,6 +7,8 @@ import { codeFlow, handleAuthErrors, requireAuth, type CodeFlow, type CodeFlowOp
 import type { Next } from '../../lib/types.js';
 import type { ApiServer } from './api-server.js';
 import type { AuthorizationServer } from './authorization-server.js';
+import { watch } from './disclosure/watch.js';
+import { eventNames } from './event-names.js';
 import { listen, readBody, sendJson } from './http.js';
 
 export const frameworks = ['express5', 'express4', 'connect'] as const;
@@ -43,6 +45,8 @@ export interface TestApp {
   readonly baseUrl: string;
   readonly port: number;
   readonly auth: CodeFlow;
+  /** For what is no request to the app, such as WebSocket handshakes. */
+  readonly server: Server;
   /** What nobody handled: the errors that came through to the app. */
   readonly errors: readonly unknown[];
   /** The start-up round trip to Redis is done: from here on every command is a request's. With the memory store at once. */
@@ -64,7 +68,10 @@ export async function startApp(framework: Framework, app: AppOptions = {}): Prom
   const listening = await listen(async (port) => {
     baseUrl = app.baseUrl ?? `http://127.0.0.1:${port}`;
     await app.authorizationServer?.registerApp(baseUrl);
-    auth = codeFlow(completeOptions(baseUrl, app)).on('store.ready', storeIsReady);
+    const options = completeOptions(baseUrl, app);
+    watch.learnOptions(options);
+    auth = codeFlow(options).on('store.ready', storeIsReady);
+    for (const event of eventNames) auth.on(event, (detail) => watch.tellValue(`the event ${event}`, detail));
     if (app.options?.redis === undefined) storeIsReady();
     const routes = [...(app.routes ?? []), ...standardRoutes(apiUrlOf(app))];
     return builders[framework](auth, routes, (error) => errors.push(error));
@@ -74,6 +81,7 @@ export async function startApp(framework: Framework, app: AppOptions = {}): Prom
     origin: `http://127.0.0.1:${port}`,
     baseUrl,
     port,
+    server: listening.server,
     auth: auth!,
     errors,
     storeReady,
@@ -152,6 +160,7 @@ const builders: Record<Framework, (auth: CodeFlow, routes: readonly Route[], rec
 function buildExpress(app: express.Express, auth: CodeFlow, routes: readonly Route[], record: Recorder): RequestListener {
   app.use(auth);
   for (const { method, path, handlers } of routes) app[method === 'GET' ? 'get' : 'post'](path, ...handlers.map(safely));
+  app.use(watchErrors);
   app.use(handleAuthErrors());
   app.use(lastResort(record));
   return app;
@@ -169,6 +178,7 @@ function buildConnect(auth: CodeFlow, routes: readonly Route[], record: Recorder
       });
     }
   }
+  app.use(watchErrors);
   app.use(handleAuthErrors());
   app.use(lastResort(record));
   return app;
@@ -179,9 +189,30 @@ function safely(handler: Handler) {
   return (req: IncomingMessage, res: ServerResponse, next: Next): void => {
     Promise.resolve()
       // codeFlow() ran before it.
-      .then(() => handler(req as AppRequest, res, next))
+      .then(() => {
+        watchRequest(req as AppRequest);
+        watch.answersByApp(res);
+        return handler(req as AppRequest, res, next);
+      })
       .catch(next);
   };
+}
+
+/** THREATS I4: what a handler can print of its request without asking for a token; but the grant id, which is its to use. */
+function watchRequest({ oauth, oauthFetch }: AppRequest): void {
+  watch.tellValue('req.oauth', oauth);
+  watch.tellValue('req.oauthFetch', oauthFetch);
+  try {
+    const { isAuthenticated, claims, subject, provider, expiresAt, scope } = oauth;
+    watch.tellValue('the facts of req.oauth', { isAuthenticated, claims, subject, provider, expiresAt, scope });
+  } catch (error) {
+    watch.tellValue('an error of req.oauth', error);
+  }
+}
+
+function watchErrors(error: unknown, _req: IncomingMessage, _res: ServerResponse, next: Next): void {
+  watch.tellValue('an error', error);
+  next(error);
 }
 
 /** Express knows an error handler by its four parameters. */

@@ -49,11 +49,14 @@ export class AuthorizationServer {
   intercept: ((req: IncomingMessage, res: ServerResponse) => boolean | Promise<boolean>) | undefined;
   /** Errors inside oidc-provider: a test may want to see that there were none. */
   readonly serverErrors: Error[] = [];
+  /** How the apps answered its logout tokens. */
+  readonly logoutsTold: { readonly sub: string; readonly sid: string; readonly error?: string }[] = [];
   signingKeys: readonly JWK[] = [testSigningKey()];
   readonly #host: string;
   readonly #clients: readonly ClientMetadata[];
   readonly #redirectUris: Set<string>;
   readonly #postLogoutRedirectUris: Set<string>;
+  #logoutUris: Pick<ClientMetadata, 'backchannel_logout_uri' | 'backchannel_logout_session_required'> = {};
   #listening: ListeningServer | undefined;
   #port = 0;
 
@@ -89,6 +92,12 @@ export class AuthorizationServer {
   async registerApp(baseUrl: string, paths: { callback?: string; afterLogout?: string } = {}): Promise<void> {
     this.#redirectUris.add(baseUrl + (paths.callback ?? '/callback'));
     this.#postLogoutRedirectUris.add(baseUrl + (paths.afterLogout ?? '/'));
+    await this.#saveWebClient();
+  }
+
+  /** From now on the client `web` gets a logout token there whenever a session ends. With `bySession` ID Tokens and logout tokens have a `sid`. */
+  async tellLogoutsTo(uri: string | undefined, { bySession = true } = {}): Promise<void> {
+    this.#logoutUris = uri === undefined ? {} : { backchannel_logout_uri: uri, backchannel_logout_session_required: bySession };
     await this.#saveWebClient();
   }
 
@@ -128,12 +137,15 @@ export class AuthorizationServer {
       grant_types: ['authorization_code', 'refresh_token'],
       redirect_uris: redirectUris,
       post_logout_redirect_uris: [...this.#postLogoutRedirectUris],
+      ...this.#logoutUris,
     });
   }
 
   #handler(): RequestListener {
     const provider = new Provider(this.issuer, providerConfiguration(this.settings, this.store, this.signingKeys));
     provider.on('server_error', (_ctx, error: Error) => void this.serverErrors.push(error));
+    provider.on('backchannel.success', (_ctx, _client, sub: string, sid: string) => void this.logoutsTold.push({ sub, sid }));
+    provider.on('backchannel.error', (_ctx, error: Error, _client, sub: string, sid: string) => void this.logoutsTold.push({ sub, sid, error: error.message }));
     const standard = provider.callback();
     return (req, res) => {
       this.#route(provider, standard, req, res).catch((error: unknown) => {

@@ -6,6 +6,8 @@ const names: Record<keyof CodeFlowEvents, true> = {
   'login.failed': true,
   'logout.completed': true,
   'logout.revocation_failed': true,
+  'logout.received': true,
+  'logout.refused': true,
   'refresh.started': true,
   'refresh.committed': true,
   'refresh.stale': true,

@@ -14,7 +14,7 @@ const main = fileURLToPath(new URL('./refresh-process-main.ts', import.meta.url)
 export async function startRefreshProcess(world: FaultWorld, fault: Pick<RefreshProcessConfiguration, 'at' | 'standStillMs'> = {}): Promise<RefreshProcess> {
   const provider = { issuer: world.authorizationServer.issuer, ...webClient };
   const configuration: RefreshProcessConfiguration = { options: { ...shortTimeouts, provider, apis: [world.api.url], redis: world.redis.url }, ...fault };
-  const env = { ...process.env, [configurationVariable]: JSON.stringify(configuration) };
+  const env = { ...process.env, DEBUG: '', [configurationVariable]: JSON.stringify(configuration) };
   const child = fork(main, { execArgv: ['--import', 'tsx'], env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const started = new RefreshProcess(child);
   await started.ready;

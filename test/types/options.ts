@@ -22,6 +22,11 @@ codeFlow({ providers: { acme: provider, beta: { server, clientId: 'web' } }, bas
 codeFlow({ providers: (name) => (name === 'acme' ? provider : undefined), baseUrl, secret });
 codeFlow({ providers: async (name) => ({ ...provider, clientId: name }), baseUrl, secret });
 
+codeFlow({ provider, baseUrl, secret, routes: { session: '/session' }, sessionClaims: ['name'] });
+
+// @ts-expect-error -- claims are named; a function would have to be trusted with all of them
+codeFlow({ provider, baseUrl, secret, sessionClaims: () => ({}) });
+
 // @ts-expect-error -- one provider, or several by name, never both
 codeFlow({ provider, providers: { acme: provider }, baseUrl, secret });
 
@@ -42,6 +47,9 @@ codeFlow({ provider, baseUrl, secret, baseURL: baseUrl });
 
 // @ts-expect-error -- origins are compared letter by letter: no patterns
 codeFlow({ provider, baseUrl, secret, trustedOrigins: [/example\.com$/] });
+
+// @ts-expect-error -- THREATS G2: protection is where the route is; there are no exempted paths
+codeFlow({ provider, baseUrl, secret, skip: [/^\/public/] });
 
 // @ts-expect-error -- SameSite=None would send the session with every cross-site request
 codeFlow({ provider, baseUrl, secret, session: { sameSite: 'none' } });

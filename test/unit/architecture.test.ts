@@ -9,13 +9,13 @@ const libDirectory = fileURLToPath(new URL('../../lib/', import.meta.url));
 
 /** From the ground up. A file imports from its own layer and from lower ones. */
 const layers: readonly RegExp[] = [
-  /^(back-off|clock|context|cookies|errors|events|form-body|http|options|pages|problems|protocol-parameters|provider-options|redis-client|redis-connection|redis-replies|redis-script|seal|types|urls)\.ts$|^options\//,
+  /^(back-off|clock|context|cookies|errors|events|form-body|hidden|http|options|pages|problems|protocol-parameters|provider-options|redis-client|redis-connection|redis-replies|redis-script|seal|types|urls)\.ts$|^options\//,
   /^provider\/|^provider-registry\.ts$/,
   /^providers\//,
   /^session\//,
   /^grants\//,
   /^(deployment-checks|oauth-fetch|offline-grant|redis-probe|request-oauth|request-tokens)\.ts$/,
-  /^(routes|guards)\//,
+  /^(routes|guards)\/|^authenticate\.ts$/,
   /^code-flow\.ts$/,
   /^index\.ts$/,
 ];

@@ -54,7 +54,7 @@ describe('what is left out', () => {
       absoluteTimeoutSeconds: 604_800,
       keep: [],
     });
-    expect(routes).toEqual({ login: '/login', callback: '/callback', logout: '/logout' });
+    expect(routes).toEqual({ login: '/login', callback: '/callback', logout: '/logout', backchannelLogout: '/backchannel-logout', frontchannelLogout: false, session: false });
     expect(loginParams).toEqual(['login_hint', 'ui_locales', 'prompt', 'acr_values', 'max_age']);
     expect({ apis, httpTimeoutSeconds, redisTimeoutSeconds, redis }).toEqual({
       apis: [],
@@ -366,6 +366,10 @@ describe('refuses', () => {
     [{ afterLogin: 'blob:https://app.example.com/1' }, invalid, '`afterLogin` must be a path'],
     [{ afterLogout: '/login' }, conflict, '`afterLogout` must not be one of `routes`'],
     // the rest
+    [{ routes: { session: true } }, invalid, '`routes.session` must be a path such as "/session"'],
+    [{ routes: { session: '/logout' } }, conflict, '`routes.session` is the same path as `routes.logout`'],
+    [{ sessionClaims: 'name' }, invalid, '`sessionClaims` must be an array'],
+    [{ sessionClaims: ['name', ''] }, invalid, '`sessionClaims[1]` must be the name of a claim'],
     // trustedOrigins
     [{ trustedOrigins: 'https://admin.example.com' }, invalid, '`trustedOrigins` must be an array'],
     [{ trustedOrigins: ['admin.example.com'] }, invalid, '`trustedOrigins[0]` must be an origin such as "https://admin.example.com"'],
@@ -426,6 +430,17 @@ describe('refuses', () => {
 
   it('in a short message, however long the value', () => {
     expect(refusal(withProvider({ scope: 'ö'.repeat(100_000) })).message.length).toBeLessThan(300);
+  });
+});
+
+describe('J3: what express-session would let an app do wrongly', () => {
+  it.each(['resave', 'saveUninitialized', 'store', 'genid', 'rolling', 'unset', 'cookie', 'proxy'])('there is no option %s', (name) => {
+    expect(refusal({ [name]: true }).code).toBe('ERR_CODE_FLOW_OPTION_UNKNOWN');
+    expect(refusal({ session: { [name]: true } }).code).toBe('ERR_CODE_FLOW_OPTION_UNKNOWN');
+  });
+
+  it('memory in production is refused', () => {
+    expect(refusal({}, { NODE_ENV: 'production' }).code).toBe('ERR_CODE_FLOW_MEMORY_IN_PRODUCTION');
   });
 });
 

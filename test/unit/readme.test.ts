@@ -33,8 +33,8 @@ const isCode = ({ language }: CodeBlock): boolean => ['ts', 'js'].includes(langu
 const blocks = [...documents, ...sources].flatMap(codeBlocks).filter(isCode);
 const fileOf = ({ place, language }: CodeBlock): string => `${root}${place.replaceAll(/[^\w.-]/g, '-')}.${language}`;
 
-/** A block without imports goes on where the quick start ended. */
-const completed = ({ code }: CodeBlock): string => (/^import /m.test(code) ? code : `${quickStart().code}\n${code}`);
+/** A block that imports nothing of ours goes on where the quick start ended. */
+const completed = ({ code }: CodeBlock): string => (/^import .* from 'express-code-flow/m.test(code) ? code : `${quickStart().code}\n${code}`);
 const program = programOf(new Map(blocks.map((block) => [fileOf(block), completed(block)])));
 const checker = program.getTypeChecker();
 

@@ -39,6 +39,22 @@ describe('sealing', () => {
     fc.assert(fc.property(fc.base64String(), (input) => sealer.open('session', 'id', `1.${sealer.seal('session', 'x', '').split('.')[1] ?? ''}.${input}`) === undefined));
   });
 
+  it('opens nothing that is incomplete, or has more than its three parts', () => {
+    const sealed = sealer.seal('session', 'id', 'text');
+    const [format = '', keyId = ''] = sealed.split('.');
+    for (const value of [format, `${format}.${keyId}`, `${format}.${keyId}.`, `${sealed}.`, `${sealed}.more`]) expect(sealer.open('session', 'id', value)).toBeUndefined();
+  });
+
+  it('opens what an earlier release sealed, and takes its cookies: another derivation would sign everybody out', () => {
+    const later = createSealer(['an older release had this secret: 5Yq2']);
+    expect(later.open('session', 'id', '1.l8ruH8.lSr4E_yof1HdHgj_7wTrSEGLE_Y3Q0rntVAXqI0m2UB1LTk', 'context')).toBe('grüße');
+    expect(later.signingKeys).toEqual(['zaP5zFGk1NEcqmDXeAMCIjWMaxNaPjsGvkC1bZj0RIA']);
+  });
+
+  it('needs a secret', () => {
+    expect(() => createSealer([])).toThrow(new TypeError('createSealer() needs a secret'));
+  });
+
   it('C21: never uses a nonce twice and never seals alike', () => {
     const sealed = Array.from({ length: 10_000 }, () => sealer.seal('grant', 'id', 'the same'));
     const nonces = sealed.map((value) => Buffer.from(value.split('.')[2] ?? '', 'base64url').subarray(0, 12).toString('hex'));
@@ -76,7 +92,9 @@ describe('values of others', () => {
   it('C16: a later release\'s, or one sealed with a secret that is not ours yet, is told from garbage', () => {
     const ours = sealer.seal('session', 'id', 'text');
     const [, keyId = ''] = ours.split('.');
-    expect(sealer.mayBeOthers(`2.${keyId}.xyz`)).toBe(true);
+    for (const format of ['2', '12', '999999']) expect(sealer.mayBeOthers(`${format}.${keyId}.xyz`)).toBe(true);
+    const rotated = createSealer([newSecret, oldSecret]);
+    for (const secret of [newSecret, oldSecret]) expect(rotated.mayBeOthers(createSealer([secret]).seal('session', 'id', 'text'))).toBe(false);
     expect(sealer.mayBeOthers(createSealer([oldSecret]).seal('session', 'id', 'text'))).toBe(true);
     for (const value of [ours, `1.${keyId}.xyz`, '', 'garbage', `0.${keyId}.b`, `99999999.${keyId}.b`]) expect(sealer.mayBeOthers(value)).toBe(false);
   });

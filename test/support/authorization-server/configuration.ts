@@ -62,7 +62,10 @@ export function providerConfiguration(settings: Settings, store: Store, signingK
     loadExistingGrant: grantEverything,
     ttl: { AccessToken: () => settings.accessTokenTtl, AuthorizationCode: 60, IdToken: 3600, Interaction: 600, Session: 86_400, Grant: 86_400, RefreshToken: 86_400 },
     renderError: (ctx, out) => void (ctx.body = { ...out }),
+    // Without its guard against addresses of the inner network: the apps live there.
+    fetch: (url, { method, headers, body, redirect }: RequestInit = {}) => fetch(url, { method: method!, headers: headers!, body: body!, redirect: redirect! }),
     features: {
+      backchannelLogout: { enabled: true },
       devInteractions: { enabled: false },
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
       userinfo: { enabled: true },

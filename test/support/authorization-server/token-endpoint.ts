@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
+import { watch } from '../disclosure/watch.js';
 import { readBody } from '../http.js';
 
 /** What happens to one token request. Plans are used up in order. */
@@ -57,6 +58,7 @@ export class TokenEndpoint {
 
   #arrived(parameters: URLSearchParams): TokenPlan {
     const grantType = parameters.get('grant_type');
+    watch.secrets.learn('code verifier', parameters.get('code_verifier') ?? '');
     if (grantType === 'authorization_code' || grantType === 'refresh_token') this.requests[grantType] += 1;
     this.#watchReuse(parameters.get('refresh_token'));
     for (const resolve of this.#waiting.splice(0)) resolve();

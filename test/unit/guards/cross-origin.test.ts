@@ -1,6 +1,6 @@
 /** Requests that another site made the browser send (THREATS G6, H3). */
 import { describe, expect, it } from '@jest/globals';
-import { crossOriginRefusal } from '../../../lib/guards/cross-origin.js';
+import { crossOriginRefusal, handshakeRefusal } from '../../../lib/guards/cross-origin.js';
 import type { Request } from '../../../lib/types.js';
 import { optionsWith } from './support.js';
 
@@ -54,6 +54,12 @@ describe("G6: as Go's CrossOriginProtection", () => {
     expect(refused(headers)).toBe(ours);
     expect(ours).not.toBe(go);
   });
+});
+
+it('the handshake of a WebSocket is judged like a POST, though it is a GET', () => {
+  const refusal = (headers: Record<string, string>) => handshakeRefusal({ method: 'GET', headers } as unknown as Request, options)?.code;
+  for (const headers of [{}, { origin: 'https://example.com' }, { origin: trusted }, { origin: trusted, 'sec-fetch-site': 'cross-site' }]) expect(refusal(headers)).toBeUndefined();
+  for (const headers of [{ origin: 'https://attacker.example' }, { origin: 'null' }, { 'sec-fetch-site': 'same-site' }]) expect(refusal(headers)).toBe('ERR_CODE_FLOW_CROSS_ORIGIN');
 });
 
 describe('beyond that', () => {

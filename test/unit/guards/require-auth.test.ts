@@ -164,6 +164,7 @@ describe('step-up', () => {
   it.each<[string, Record<string, unknown>, number]>([
     ['auth_time', { auth_time: now - 100 }, now - 5000],
     ['the login, without auth_time', {}, now - 100],
+    ['the login, with an auth_time that is still to come, as in milliseconds', { auth_time: now * 1000 }, now - 100],
     ['the login, with an auth_time that is no number', { auth_time: String(now) }, now - 100],
   ])('the age counts from %s', async (_, claims, loginAt) => {
     const context = contextWith(loginOf(claims, { loginAt }));
@@ -282,7 +283,7 @@ describe('a handler that throws after the guard (THREATS G7)', () => {
       const thrown = [];
       process.on('unhandledRejection', (error) => thrown.push(error.message));
       process.on('exit', () => console.log(JSON.stringify({ calls, thrown })));
-      requireAuth({ token: true })(req, {}, () => { calls += 1; throw new Error('of the handler'); });`;
+      requireAuth({ token: true })(req, { headersSent: true }, () => { calls += 1; throw new Error('of the handler'); });`;
     const { stdout } = await run(process.execPath, ['--import', 'tsx', '--unhandled-rejections=throw', '--input-type=module', '--eval', script]);
     expect(JSON.parse(stdout)).toEqual({ calls: 1, thrown: ['of the handler'] });
   });

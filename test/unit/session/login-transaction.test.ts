@@ -1,12 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { createSealer } from '../../../lib/seal.js';
 import { createLoginTransactions, type FoundTransaction, type LoginTransaction, type LoginTransactions } from '../../../lib/session/login-transaction.js';
+import { memorySessionKeys } from '../../../lib/session/memory-session-keys.js';
 import { exchange, HandClock, pairOf } from './support.js';
 
 const secret = 'a secret for tests only: 4yVqD0sZ8nKcJm2T';
 const clock = new HandClock();
 const flags = { secure: true, sameSite: 'strict', path: '/' } as const;
-const create = (secrets = [secret], name = '__Host-session'): LoginTransactions => createLoginTransactions(createSealer(secrets), clock, name, flags);
+const create = (secrets = [secret], sessionCookieName = '__Host-session', keys = memorySessionKeys()): LoginTransactions =>
+  createLoginTransactions({ sealer: createSealer(secrets), clock, keys, sessionCookieName, flags });
 
 let number = 0;
 function transaction(changes: Partial<LoginTransaction> = {}): LoginTransaction {
@@ -19,30 +21,38 @@ function transaction(changes: Partial<LoginTransaction> = {}): LoginTransaction 
 function begin(transactions: LoginTransactions, started: LoginTransaction, cookies: readonly string[] = []): { cookies: string[]; lines: string[] } {
   const { req, res, setCookies } = exchange(cookies.join('; '));
   transactions.begin(req, res, started);
-  const lines = setCookies();
-  const changed = new Map(lines.map((line) => [pairOf(line).split('=')[0]!, line]));
-  const left = cookies.filter((cookie) => !changed.has(cookie.split('=')[0]!));
-  return { lines, cookies: [...left, ...lines.filter((line) => !line.includes('Max-Age=0')).map(pairOf)] };
+  return { lines: setCookies(), cookies: after(cookies, setCookies()) };
 }
 
-/** As the callback route does: found, then used up. */
+/** As the callback route does: found, then finished. */
 function take(transactions: LoginTransactions, state: string, cookies: readonly string[]): FoundTransaction & { lines: string[] } {
   const { req, res, setCookies } = exchange(cookies.join('; '));
   const found = transactions.find(req, state);
-  if (found.kind === 'found') expect(transactions.useUp(res, found.transaction)).toBe(true);
+  if (found.kind === 'found') transactions.finish(res, found.transaction);
   return { ...found, lines: setCookies() };
+}
+
+/** What the browser has after such an answer. */
+function after(cookies: readonly string[], lines: readonly string[]): string[] {
+  const changed = new Set(lines.map((line) => line.split('=')[0]));
+  return [...cookies.filter((cookie) => !changed.has(cookie.split('=')[0])), ...lines.filter((line) => !line.includes('Max-Age=0')).map(pairOf)];
 }
 
 type Spoiler = (state: string, cookies: string[]) => [string, string[]];
 
 describe('a login under way', () => {
-  it('comes back whole, and its cookie is deleted', () => {
+  it('comes back whole, and where it led to takes its place; a login that came to nothing leaves nothing', () => {
     const transactions = create();
     const started = transaction({ maxAgeSeconds: 0, subject: 'alice', acrValues: ['gold'] });
     const { cookies } = begin(transactions, started);
     const taken = take(transactions, started.state, cookies);
     expect(taken).toMatchObject({ kind: 'found', transaction: started });
-    expect(taken.lines).toEqual([expect.stringMatching(/^__Host-session-login-[\w-]{16}=; Path=\/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Lax$/)]);
+    expect(taken.lines).toEqual([expect.stringMatching(/^__Host-session-login-[\w-]{16}=1\.[\w-]+\.[\w-]+; Path=\/; Max-Age=600; HttpOnly; Secure; SameSite=Lax$/)]);
+    expect(after(cookies, taken.lines)).toHaveLength(1);
+    const { res, setCookies } = exchange();
+    transactions.drop(res, started);
+    expect(setCookies()).toEqual([expect.stringMatching(/^__Host-session-login-[\w-]{16}=; Path=\/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Lax$/)]);
+    expect(after(cookies, setCookies())).toEqual([]);
   });
 
   it('C11, C12: its cookie is Lax even where the session is Strict, and lives ten minutes', () => {
@@ -57,13 +67,64 @@ describe('a login under way', () => {
     expect(decoded).not.toContain('sentinel');
   });
 
-  it('A12: is taken once, and says where it led', () => {
-    const transactions = create();
+  it('A12: is claimed once, in whichever process, also with the cookies of before', async () => {
+    const keys = memorySessionKeys();
+    const [here, elsewhere] = [create([secret], 'session', keys), create([secret], 'session', keys)];
+    const [started, other] = [transaction(), transaction()];
+    expect(await Promise.all([here.claim(started), elsewhere.claim(started), here.claim(started)])).toEqual([true, false, false]);
+    expect(await elsewhere.claim(other)).toBe(true);
+  });
+
+  it('A12: once finished says where it led, to its own browser alone, in whichever process, for ten minutes', () => {
     const started = transaction({ returnTo: 'https://app.example.com/orders' });
-    const { cookies } = begin(transactions, started);
-    expect(take(transactions, started.state, cookies).kind).toBe('found');
-    expect(take(transactions, started.state, cookies)).toEqual({ kind: 'used', returnTo: 'https://app.example.com/orders', lines: [] });
-    expect(take(transactions, started.state, [])).toEqual({ kind: 'used', returnTo: 'https://app.example.com/orders', lines: [] });
+    const { cookies } = begin(create(), started);
+    const left = after(cookies, take(create(), started.state, cookies).lines);
+    expect(take(create(), started.state, left)).toEqual({ kind: 'finished', returnTo: 'https://app.example.com/orders', lines: [] });
+    expect(take(create(), started.state, [])).toEqual({ kind: 'unknown', lines: [] });
+    expect(take(create(), 'another state', left)).toEqual({ kind: 'unknown', lines: [] });
+    clock.forward(600);
+    expect(take(create(), started.state, left).kind).toBe('unknown');
+  });
+
+  it('C10: a browser is known to go round in circles by what its last logins left, and no more a minute later', () => {
+    const transactions = create();
+    const seen: number[] = [];
+    let cookies: string[] = [];
+    for (let round = 0; round < 7; round += 1) {
+      // So long a way back that no two cookies fit in beside each other.
+      const started = transaction({ returnTo: `https://app.example.com/${'x'.repeat(1900)}` });
+      seen.push(transactions.endedLately(exchange(cookies.join('; ')).req).length);
+      ({ cookies } = begin(transactions, started, cookies));
+      cookies = after(cookies, take(transactions, started.state, cookies).lines);
+      clock.forward(2);
+    }
+    expect(seen).toEqual([0, 1, 2, 3, 4, 5, 5]);
+    clock.forward(51);
+    expect(transactions.endedLately(exchange(cookies.join('; ')).req)).toHaveLength(4);
+    clock.forward(9);
+    expect(transactions.endedLately(exchange(cookies.join('; ')).req)).toHaveLength(0);
+  });
+
+  it('C10: a logout forgets the logins that were finished, and none that is under way', () => {
+    const transactions = create();
+    const [one, other] = [transaction(), transaction()];
+    let { cookies } = begin(transactions, other, begin(transactions, one).cookies);
+    cookies = after(cookies, take(transactions, one.state, cookies).lines);
+    const { res, setCookies } = exchange(cookies.join('; '));
+    transactions.forgetFinished(res);
+    cookies = after(cookies, setCookies());
+    expect(cookies).toHaveLength(1);
+    expect(take(transactions, other.state, cookies).kind).toBe('found');
+  });
+
+  it('A5: a finished login never opens as one under way, nor the reverse', () => {
+    const transactions = create();
+    const [one, other] = [transaction(), transaction()];
+    let { cookies } = begin(transactions, other, begin(transactions, one).cookies);
+    cookies = after(cookies, take(transactions, one.state, cookies).lines);
+    const [pending, finished] = cookies as [string, string];
+    const swapped = [`${pending.split('=')[0]!}=${finished.split('=')[1]!}`, `${finished.split('=')[0]!}=${pending.split('=')[1]!}`];
+    for (const { state } of [one, other]) expect(take(transactions, state, swapped).kind).toBe('unknown');
   });
 
   it('A12: ends after ten minutes by our clock, whatever the browser keeps', () => {
@@ -139,6 +200,34 @@ describe('A9, A10: several at once', () => {
       expect(sizeOf(cookies)).toBeLessThan(4096);
       expect(cookies.length).toBeGreaterThan(0);
     }
+  });
+
+  it('what is finished makes room before what is under way', () => {
+    const transactions = create();
+    const all = Array.from({ length: 4 }, () => transaction());
+    const last = transaction();
+    let cookies: string[] = [];
+    for (const started of all) ({ cookies } = begin(transactions, started, cookies));
+    clock.forward(1);
+    ({ cookies } = begin(transactions, last, cookies));
+    cookies = after(cookies, take(transactions, last.state, cookies).lines);
+    ({ cookies } = begin(transactions, transaction(), cookies));
+    expect(cookies).toHaveLength(5);
+    expect(all.map(({ state }) => take(transactions, state, cookies).kind)).toEqual(['found', 'found', 'found', 'found']);
+    expect(take(transactions, last.state, cookies).kind).toBe('unknown');
+  });
+
+  it.each([
+    ['FAULTS 53: of a newer release', (value: string) => value.replace(/^1/, '2')],
+    ['FAULTS 54: sealed with a secret that this process has not got yet', (value: string) => value.replace(/^1\.[\w-]{6}/, '1.other_')],
+  ])('%s is left alone while there is room, and goes before what we can open', (_name, change) => {
+    const transactions = create();
+    const [name, value] = begin(transactions, transaction()).cookies[0]!.split('=') as [string, string];
+    const theirs = `${name}=${change(value)}`;
+    let cookies = [theirs];
+    for (let round = 0; round < 4; round += 1) ({ cookies } = begin(transactions, transaction(), cookies));
+    expect([cookies.length, cookies[0]]).toEqual([5, theirs]);
+    expect(begin(transactions, transaction(), cookies).cookies).not.toContain(theirs);
   });
 
   it('what is expired or cannot be opened makes room first; other cookies are left alone', () => {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createSealer, hashId, randomId, type Sealer } from '../../../lib/seal.js';
 import { checkConnectRedis, createSealedSessionStore, type SealedSessionStore, type SessionContent } from '../../../lib/session/sealed-session-store.js';
-import { memorySessionKeys, type SessionKeys } from '../../../lib/session/session-keys.js';
+import { memorySessionKeys } from '../../../lib/session/memory-session-keys.js';
+import type { SessionKeys } from '../../../lib/session/session-keys.js';
 import { HandClock, loginRecord } from './support.js';
 
 const secret = 'a secret for tests only: 4yVqD0sZ8nKcJm2T';
@@ -21,7 +22,7 @@ function watched(inner: SessionKeys): SessionKeys {
     ...inner,
     getAndRenew: (...args) => (asked.push(['get', ...args]), inner.getAndRenew(...args)),
     set: (key, value, ...rest) => (asked.push(['set', key, ...rest]), inner.set(key, value, ...rest)),
-    delete: (key) => (asked.push(['delete', key]), inner.delete(key)),
+    take: (key) => (asked.push(['delete', key]), inner.take(key)),
   };
 }
 
@@ -85,7 +86,7 @@ describe('C7: a destroyed session stays destroyed', () => {
   it('also for whoever knows only the hash of its id', async () => {
     const id = randomId();
     await store.create(id, content());
-    await store.destroyHashed(hashId(id));
+    await store.destroyHashed([hashId(id)]);
     expect(await store.read(id)).toBeUndefined();
   });
 
@@ -203,7 +204,7 @@ describe('C16: a record that cannot be read is no session', () => {
 describe('a failing store', () => {
   it('is told to the caller, at every step', async () => {
     const broken = createSealedSessionStore(
-      { ...keys, getAndRenew: () => Promise.reject(new Error('down')), set: () => Promise.reject(new Error('down')), delete: () => Promise.reject(new Error('down')) },
+      { ...keys, getAndRenew: () => Promise.reject(new Error('down')), set: () => Promise.reject(new Error('down')), take: () => Promise.reject(new Error('down')) },
       sealer,
       clock,
       idleSeconds,

@@ -1,0 +1,89 @@
+/** The keys of sessions in the memory of one process: the same steps as in Redis. */
+import { LRUCache } from 'lru-cache';
+import { systemClock } from '../clock.js';
+import type { Clock } from '../clock.js';
+import { MARKS, MARK_SECONDS } from './session-keys.js';
+import type { Marks, SessionKeys, Sets } from './session-keys.js';
+
+/** How many sessions the memory of one process holds; the least recently used goes first. */
+const MEMORY_SESSIONS = 50_000;
+
+interface MemorySet {
+  /** With the end of each, epoch seconds. */
+  readonly members: Map<string, number>;
+  /** Monotonic milliseconds. */
+  readonly marks: { out?: number; dead?: number };
+}
+
+export function memorySessionKeys(clock: Clock = systemClock): SessionKeys {
+  return { ...memoryKeys(), ...memorySets(clock) };
+}
+
+function memoryKeys(): Omit<SessionKeys, keyof Sets> {
+  const values = new LRUCache<string, string>({ max: MEMORY_SESSIONS });
+  return {
+    getAndRenew(key, ttlSeconds) {
+      const value = values.get(key);
+      if (value !== undefined) values.set(key, value, { ttl: ttlSeconds * 1000 });
+      return Promise.resolve(value);
+    },
+    set(key, value, ttlSeconds, condition) {
+      const met = values.has(key) === (condition === 'XX');
+      if (met) values.set(key, value, { ttl: ttlSeconds * 1000 });
+      return Promise.resolve(met);
+    },
+    swap(key, value, ttlSeconds) {
+      const before = values.get(key);
+      values.set(key, value, { ttl: ttlSeconds * 1000 });
+      return Promise.resolve(before);
+    },
+    peek(key) {
+      const value = values.peek(key);
+      return Promise.resolve(value === undefined ? undefined : { value, leftSeconds: Math.ceil(values.getRemainingTTL(key) / 1000) });
+    },
+    exist: (keys) => Promise.resolve(keys.map((key) => values.has(key))),
+    take(key) {
+      const value = values.get(key);
+      values.delete(key);
+      return Promise.resolve(value);
+    },
+    deleteAll(keys) {
+      for (const key of keys) values.delete(key);
+      return Promise.resolve();
+    },
+    timesLeft: (keys) => Promise.resolve(keys.map((key) => (values.has(key) ? values.getRemainingTTL(key) : undefined))),
+  };
+}
+
+function memorySets(clock: Clock): Sets {
+  const sets = new LRUCache<string, MemorySet>({ max: MEMORY_SESSIONS });
+
+  function setOf(key: string): MemorySet {
+    const { members = new Map<string, number>(), marks = {} } = sets.get(key) ?? {};
+    const now = clock.now() / 1000;
+    return { members: new Map([...members].filter(([, endsAt]) => endsAt > now)), marks };
+  }
+
+  function marksOf({ marks }: MemorySet): Marks {
+    const ages = MARKS.map((mark) => [mark, clock.monotonic() - (marks[mark] ?? -Infinity)] as const);
+    return Object.fromEntries(ages.filter(([, age]) => age <= MARK_SECONDS * 1000));
+  }
+
+  return {
+    addMember(key, member, endsAt) {
+      const set = setOf(key);
+      sets.set(key, { ...set, members: set.members.set(member, endsAt) });
+      return Promise.resolve(marksOf(set));
+    },
+    markAndList(key, mark) {
+      const { members, marks } = setOf(key);
+      sets.set(key, { members, marks: { ...marks, [mark]: clock.monotonic() } });
+      return Promise.resolve([...members.keys()]);
+    },
+    members: (key) => Promise.resolve([...setOf(key).members.keys()]),
+    removeMembers(key, members) {
+      for (const member of members) sets.get(key)?.members.delete(member);
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,18 @@
+/**
+ * The name of a session for the app and its pages: enough to end the session, too little to open it. It needs no table: it holds what
+ * ending takes, the hashes of the two ids, and a MAC, so that nobody can make one up.
+ */
+import type { Sealer } from '../seal.js';
+import type { LoginHashes } from './login-index.js';
+
+export function sessionHandle(sealer: Sealer, { session, grant }: LoginHashes): string {
+  const hashes = `${session}.${grant}`;
+  return `${hashes}.${sealer.sign('session handle', hashes)}`;
+}
+
+/** `undefined`: not made here, or with a secret that was removed. */
+export function openSessionHandle(sealer: Sealer, handle: string): LoginHashes | undefined {
+  const [, session, grant, mac] = /^([\w-]{43})\.([\w-]{43})\.([\w-]{43})$/.exec(handle) ?? [];
+  if (session === undefined || grant === undefined || mac === undefined) return undefined;
+  return sealer.verify('session handle', `${session}.${grant}`, mac) ? { session, grant } : undefined;
+}
