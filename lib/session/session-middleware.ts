@@ -1,6 +1,5 @@
 /** The session of a request: read once at its start, replaced at login, ended at logout. */
 import type { Clock } from '../clock.js';
-import type { LoginState } from '../context.js';
 import type { CookieFlags } from '../cookies.js';
 import { LoginError, StoreError } from '../errors.js';
 import type { Events } from '../events.js';
@@ -13,6 +12,7 @@ import type { AppSessions, SessionReading } from './app-session.js';
 import { createLoginIndex } from './login-index.js';
 import type { LoginHashes, LoginIndex } from './login-index.js';
 import type { LoginRecord } from './login-record.js';
+import type { LoginState } from './login-state.js';
 import { createLoginWatch, releaseOnClose, reportingEnds } from './login-watch.js';
 import type { Connection, LoginWatch, WatchedLogin } from './login-watch.js';
 import { createSealedSessionStore } from './sealed-session-store.js';
