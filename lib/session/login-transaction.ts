@@ -3,6 +3,7 @@
  * comes. A finished login leaves where it led to, so that visiting its callback again leads there too, in whichever process.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
 import type { CookieFlags } from '../cookies.js';
 import { hashId } from '../seal.js';
@@ -63,8 +64,7 @@ function sameText(a: string, b: string): boolean {
 
 export function createLoginTransactions({ keys, clock, ...settings }: TransactionSettings): LoginTransactions {
   const cookies = createLoginCookies({ clock, ...settings });
-  const now = (): number => Math.floor(clock.now() / 1000);
-  const lately = (instants: readonly number[] = []): readonly number[] => instants.filter((instant) => instant + LATELY_SECONDS > now());
+  const lately = (instants: readonly number[] = []): readonly number[] => instants.filter((instant) => instant + LATELY_SECONDS > epochSeconds(clock));
 
   function endedLately(req: Request): readonly number[] {
     const lists = cookies.all(req).map(({ pending, finished }) => lately(finished?.endedAt ?? pending?.endedBefore));
@@ -89,7 +89,7 @@ export function createLoginTransactions({ keys, clock, ...settings }: Transactio
     claim: ({ state }) => keys.set(CLAIM_PREFIX + hashId(state), '', LIFETIME_SECONDS, 'NX'),
 
     finish(res, { state, returnTo, byPost, endedBefore }) {
-      const endedAt = [...lately(endedBefore), now()].slice(-MOST_REMEMBERED);
+      const endedAt = [...lately(endedBefore), epochSeconds(clock)].slice(-MOST_REMEMBERED);
       cookies.putFinished(res, state, { returnTo, endedAt, ...(byPost === undefined ? {} : { byPost }) });
     },
 
