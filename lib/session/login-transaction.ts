@@ -2,9 +2,9 @@
  * Logins under way. Their cookies are all there is of them, so that tabs do not disturb each other and nothing is stored before an answer
  * comes. A finished login leaves where it led to, so that visiting its callback again leads there too, in whichever process.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
+import { isSameText } from '../constant-time.js';
 import type { CookieFlags } from '../cookies.js';
 import { hashId } from '../seal.js';
 import type { Sealer } from '../seal.js';
@@ -56,12 +56,6 @@ const LATELY_SECONDS = 60;
 const MOST_REMEMBERED = 5;
 const CLAIM_PREFIX = 'ecf:t:';
 
-/** Constant in time for equal lengths: the digests of both are compared (THREATS I6). */
-function sameText(a: string, b: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
-}
-
 export function createLoginTransactions({ keys, clock, ...settings }: TransactionSettings): LoginTransactions {
   const cookies = createLoginCookies({ clock, ...settings });
   const lately = (instants: readonly number[] = []): readonly number[] => instants.filter((instant) => instant + LATELY_SECONDS > epochSeconds(clock));
@@ -104,6 +98,6 @@ export function createLoginTransactions({ keys, clock, ...settings }: Transactio
 
 function foundIn(held: HeldLogin | undefined, state: string): FoundTransaction {
   if (held?.finished !== undefined) return { kind: 'finished', returnTo: held.finished.returnTo };
-  if (held?.pending === undefined || !sameText(held.pending.state, state)) return { kind: 'unknown' };
+  if (held?.pending === undefined || !isSameText(state, held.pending.state)) return { kind: 'unknown' };
   return { kind: 'found', transaction: held.pending };
 }

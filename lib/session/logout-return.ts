@@ -4,6 +4,7 @@
  */
 import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
+import { isSameText } from '../constant-time.js';
 import { readCookies, writeCookie } from '../cookies.js';
 import type { CookieFlags } from '../cookies.js';
 import { appendSetCookie } from '../http.js';
@@ -52,9 +53,9 @@ export function createLogoutReturns(sealer: Sealer, clock: Clock, options: Resol
     take(req, res) {
       if (req.headers.cookie?.includes(`${name}=`) !== true || !isVisitTo(req, options.afterLogout, options)) return undefined;
       const kept = open(req);
-      const states = queryOf(req).getAll('state');
+      const [state, ...more] = queryOf(req).getAll('state');
       // Another state: not the answer to this logout. Nobody is led anywhere, and the cookie ends in time.
-      if (kept === undefined || states.length !== 1 || states[0] !== kept.state) return undefined;
+      if (kept === undefined || state === undefined || more.length > 0 || !isSameText(state, kept.state)) return undefined;
       appendSetCookie(res, writeCookie(name, '', flags, 0));
       return kept.returnTo;
     },
