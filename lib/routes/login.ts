@@ -17,7 +17,7 @@ import { appUrl, queryOf, safeReturnTo } from '../urls.js';
 import { answerFromElsewhere } from './login-from-elsewhere.js';
 import { withoutFlag } from './silent-login.js';
 
-export interface LoginSettings {
+interface LoginSettings {
   options: ResolvedOptions;
   providers: Providers;
   transactions: LoginTransactions;

@@ -11,7 +11,7 @@ import type { RequestSession } from '../session/session-middleware.js';
 import type { Claims, ResolvedOptions, TokenResponse } from '../types.js';
 import { endReplaced, revokeTokens } from './logout.js';
 
-export interface NewLoginSettings {
+interface NewLoginSettings {
   options: ResolvedOptions;
   providers: Providers;
   tokens: TokenManager;

@@ -7,7 +7,7 @@ import type { RequestSession } from '../session/session-middleware.js';
 import type { Next, Request, ResolvedOptions, Response } from '../types.js';
 import { queryOf } from '../urls.js';
 
-export interface SessionRouteSettings {
+interface SessionRouteSettings {
   options: ResolvedOptions;
   clock: Clock;
 }

@@ -4,6 +4,7 @@ import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
+import { filesUnder, readText } from '../support/documents.js';
 
 const libDirectory = fileURLToPath(new URL('../../lib/', import.meta.url));
 
@@ -32,6 +33,7 @@ interface Import {
 interface SourceFile {
   name: string;
   imports: Import[];
+  exports: string[];
   /** Every `object.property` and `object.method` in the code, comments and strings left out. */
   members: { object: string; property: string }[];
 }
@@ -49,9 +51,20 @@ function resolveSpecifier(from: string, specifier: string): string {
   return specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier).replace(/\.js$/, '.ts') : specifier;
 }
 
+/** The names of what is declared with `export`. */
+function exportsOf(tree: ts.SourceFile): string[] {
+  return tree.statements.flatMap((statement) => {
+    if (!ts.canHaveModifiers(statement) || ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) !== true) return [];
+    if (ts.isVariableStatement(statement)) return statement.declarationList.declarations.map(({ name }) => name.getText());
+    return ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement) || ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)
+      ? [statement.name?.text ?? '']
+      : [];
+  });
+}
+
 function readSource(name: string): SourceFile {
   const tree = ts.createSourceFile(name, readFileSync(join(libDirectory, name), 'utf8'), ts.ScriptTarget.ES2023, true);
-  const file: SourceFile = { name, imports: [], members: [] };
+  const file: SourceFile = { name, imports: [], exports: exportsOf(tree), members: [] };
   const add = (specifier: ts.Node | undefined, typeOnly: boolean) => {
     if (specifier === undefined || !ts.isStringLiteral(specifier)) return;
     file.imports.push({ from: name, to: resolveSpecifier(name, specifier.text), typeOnly });
@@ -125,6 +138,16 @@ describe('the layers', () => {
 
   it('no circle of imports', () => {
     expect(findCycle()).toEqual([]);
+  });
+});
+
+describe('what is exported', () => {
+  it('is used by another file', () => {
+    const texts = [...filesUnder('lib', '.ts'), ...filesUnder('test', '.ts').filter((path) => !path.includes('architecture'))].map((path) => [path, readText(path)] as const);
+    const isUsed = (name: string, exported: string): boolean => texts.some(([path, text]) => path !== `lib/${name}` && new RegExp(`\\b${exported}\\b`).test(text));
+    const unused = files.flatMap(({ name, exports }) => exports.filter((exported) => !isUsed(name, exported)).map((exported) => `${name}: ${exported}`));
+    // The declarations of another file have to name it.
+    expect(unused).toEqual(['options/private-key.ts: GivenKey']);
   });
 });
 
