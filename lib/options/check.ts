@@ -36,7 +36,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-export const pathOf = (parent: string, name: string): string => (parent === '' ? name : `${parent}.${name}`);
+const pathOf = (parent: string, name: string): string => (parent === '' ? name : `${parent}.${name}`);
 
 /**
  * Reads an object of options by its table of checks. An unknown name is refused first: it explains why another one is missing.
