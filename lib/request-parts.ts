@@ -1,6 +1,6 @@
 /** What one request gets from codeFlow(). A class, and made when it is asked for where that is possible: each request pays for its closures. */
 import { inheritedContextOf, setContext } from './context.js';
-import type { LoginParameters, LoginState, RequestContext, StepUpParameters } from './context.js';
+import type { LoginParameters, RequestContext, StepUpParameters } from './context.js';
 import { createOAuthFetch } from './oauth-fetch.js';
 import type { OAuthFetch } from './oauth-fetch.js';
 import { refuseProtocolParameter } from './options/authorization-params.js';
@@ -12,6 +12,7 @@ import { startLogin } from './routes/login.js';
 import type { LoginSettings } from './routes/login.js';
 import { logout } from './routes/logout.js';
 import type { SignOutSettings } from './routes/logout.js';
+import type { LoginState } from './session/login-state.js';
 import type { RequestSession } from './session/opened-session.js';
 import type { Request, ResolvedOptions, Response } from './types.js';
 

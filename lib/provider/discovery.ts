@@ -11,7 +11,7 @@ import { requestFailureIn } from './request-failure.js';
 import { runCall, startCall } from './server-call.js';
 import type { ServerFetch } from './server-fetch.js';
 
-export interface DiscoveryDependencies {
+interface DiscoveryDependencies {
   readonly serverFetch: ServerFetch;
   readonly httpTimeoutSeconds: number;
   readonly clock: Clock;

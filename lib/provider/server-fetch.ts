@@ -23,7 +23,7 @@ const LONGEST_BODY_BYTES = 256 * 1024;
  */
 export type ServerFetch = (call: ServerCall) => CustomFetch;
 
-export interface ServerFetchDependencies {
+interface ServerFetchDependencies {
   /** The fetch for one call. */
   readonly fetch: (call: ServerCall) => typeof fetch;
   readonly httpTimeoutSeconds: number;
@@ -31,7 +31,7 @@ export interface ServerFetchDependencies {
 }
 
 /** What differs from server to server. */
-export type ServerStyle = TokenRequestStyle & Pick<ResolvedProvider, 'server' | 'idToken'>;
+type ServerStyle = TokenRequestStyle & Pick<ResolvedProvider, 'server' | 'idToken'>;
 
 interface Answer {
   readonly status: number;

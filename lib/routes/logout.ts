@@ -19,7 +19,7 @@ import type { Sessions } from '../session/session-middleware.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { appUrl, queryOf, safeReturnTo } from '../urls.js';
 
-export interface LogoutSettings {
+interface LogoutSettings {
   options: ResolvedOptions;
   providers: Providers;
   tokens: TokenManager;

@@ -1,6 +1,5 @@
 /** The session of one request: read at its start, replaced at login, ended at logout. */
 import type { Clock } from '../clock.js';
-import type { LoginState } from '../context.js';
 import { LoginError } from '../errors.js';
 import { appendSetCookie, header } from '../http.js';
 import { hashId, randomId } from '../seal.js';
@@ -9,6 +8,7 @@ import type { Request, Response } from '../types.js';
 import type { SessionReading } from './app-session.js';
 import type { LoginHashes, LoginIndex } from './login-index.js';
 import type { LoginRecord } from './login-record.js';
+import type { LoginState } from './login-state.js';
 import { releaseOnClose } from './login-watch.js';
 import type { Connection, LoginWatch, WatchedLogin } from './login-watch.js';
 import type { SealedSessionStore } from './sealed-session-store.js';
@@ -44,7 +44,7 @@ export interface RequestSession extends SeenLogin {
 }
 
 /** What the sessions of all requests share. */
-export interface SessionParts {
+interface SessionParts {
   store: SealedSessionStore;
   watch: LoginWatch;
   cookie: SessionCookie;

@@ -1,4 +1,5 @@
 /** The sessions of requests: each is read once, at the start of its request. */
+import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
 import type { CookieFlags } from '../cookies.js';
 import { StoreError } from '../errors.js';
@@ -51,7 +52,7 @@ export function createSessions({ options, keys, sealer, clock, events }: Session
   const sealed = createSealedSessionStore(keys, sealer, clock, idleTimeoutSeconds);
   const watch = createLoginWatch(sealed, clock);
   const store = reportingEnds(sealed, watch);
-  const newExpiry = (): number => Math.floor(clock.now() / 1000) + absoluteTimeoutSeconds;
+  const newExpiry = (): number => epochSeconds(clock) + absoluteTimeoutSeconds;
   const appSessions = createAppSessions({ sessions: store, cookie, signingKeys: sealer.signingKeys, events, newExpiry });
   const index = createLoginIndex(keys, sealer, clock);
   // A kept grant has no end of its own: as long as the longest-lived of browser cookies, 400 days (RFC 6265bis §5.5).
