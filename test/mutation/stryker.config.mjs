@@ -17,7 +17,7 @@ export default {
   coverageAnalysis: 'perTest',
   // What is read once, when a module is loaded: each would need a run of every suite.
   ignoreStatic: true,
-  concurrency: 2,
+  concurrency: Number(process.env.MUTATION_CONCURRENCY ?? 2),
   incremental: true,
   incrementalFile: `reports/mutation-${process.env.MUTATION_PART}.json`,
   reporters: ['clear-text', 'progress-append-only'],
