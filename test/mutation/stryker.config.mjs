@@ -19,7 +19,7 @@ export default {
   ignoreStatic: true,
   concurrency: Number(process.env.MUTATION_CONCURRENCY ?? 2),
   incremental: true,
-  incrementalFile: `reports/mutation-${process.env.MUTATION_PART}.json`,
+  incrementalFile: `reports/mutation-${process.env.MUTATION_PART.replace('/', '-')}.json`,
   reporters: ['clear-text', 'progress-append-only'],
   clearTextReporter: { allowColor: false, logTests: false },
   timeoutMS: 20_000,
