@@ -21,7 +21,7 @@ export default {
   incremental: true,
   incrementalFile: `reports/mutation-${process.env.MUTATION_PART.replace('/', '-')}.json`,
   reporters: ['clear-text', 'progress-append-only'],
-  clearTextReporter: { allowColor: false, logTests: false },
+  clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
   timeoutMS: 20_000,
   thresholds: { high: 95, low: 85, break: 85 },
   tempDirName: '.stryker-tmp',
