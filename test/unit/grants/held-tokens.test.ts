@@ -38,7 +38,11 @@ describe('what a process remembers', () => {
     const held = createHeldTokens(new HandClock());
     held.remember('grant', '', known(1, 'at'));
     expect([held.get('grant', 'https://api.example'), held.get('other', ''), held.newest('other')]).toEqual([undefined, undefined, undefined]);
-    expect(held.remember('grant', 'https://api.example', known(1, 'at'))).toMatchObject({ accessToken: undefined });
+    for (let round = 0; round < 2; round += 1) expect(held.remember('grant', 'https://api.example', known(1, 'at'))).toMatchObject({ accessToken: undefined });
+    const later = { version: 1, tokens: { accessTokens: {} } };
+    expect(held.remember('other', '', known(1, 'at'))).toMatchObject({ accessToken: { token: 'at' } });
+    expect(held.remember('other', '', later)).toMatchObject({ accessToken: undefined });
+    held.forget('other');
     expect(held.get('grant', '')).toMatchObject({ accessToken: { token: 'at' } });
   });
 
