@@ -176,20 +176,20 @@ describe('the many faces of a refused refresh', () => {
     } finally {
       await slow.stop();
     }
-  });
+  }, 60_000);
 });
 
 describe('the server is asked no more often than it wants', () => {
   it('FAULTS 30: 429 with Retry-After: not before that', async () => {
     const [app, login, before] = [await world.fresh(), await world.expired(), refreshes()];
-    plan({ status: 429, headers: { 'Retry-After': '30' } });
+    plan({ status: 429, headers: { 'Retry-After': '300' } });
     const answer = await app.call(login);
-    expect([answer.status, answer.headers['retry-after']]).toEqual([503, '30']);
-    await login.record.pass(29);
+    expect([answer.status, answer.headers['retry-after']]).toEqual([503, '300']);
+    await login.record.pass(240);
     expect((await app.call(login)).status).toBe(503);
     expect((await (await world.fresh()).call(login)).status).toBe(503);
     expect(refreshes()).toBe(before + 1);
-    await login.record.pass(1);
+    await login.record.pass(60);
     expect((await app.call(login)).status).toBe(200);
   });
 
@@ -207,7 +207,7 @@ describe('the server is asked no more often than it wants', () => {
 
   it.each([
     ['FAULTS 28: does not answer', (until: Promise<unknown>): TokenPlan => ({ until, status: 503 })],
-    ['E12: fails', (): TokenPlan => ({ status: 500 })],
+    ['E12: fails', (): TokenPlan => ({ status: 500, headers: { 'Retry-After': '300' } })],
   ])('%s while the old token is good: nobody notices, and nobody waits', async (_name, makePlan) => {
     const [app, login, before] = [await world.fresh(), await world.login(), refreshes()];
     await login.record.setTokensLeft(8); // of 60: in the last fifth
@@ -215,10 +215,10 @@ describe('the server is asked no more often than it wants', () => {
     plan(makePlan(release.opened));
     const first = await app.call(login);
     await until(() => refreshes() === before + 1);
+    // Until it is released, whoever waited for the server would wait in vain.
     for (let times = 0; times < 20; times += 1) {
-      const began = performance.now();
       const answer = await app.call(login);
-      expect([answer.status, answer.json().jti, performance.now() - began < 500]).toEqual([200, first.json().jti, true]);
+      expect([answer.status, answer.json().jti]).toEqual([200, first.json().jti]);
     }
     release.open();
     expect([refreshes(), app.errors]).toEqual([before + 1, []]);

@@ -11,7 +11,7 @@ import { createRedisGrantStore } from '../../lib/grants/redis-grant-store.js';
 import { createTokenManager } from '../../lib/grants/token-manager.js';
 import type { TokenManager } from '../../lib/grants/token-manager.js';
 import { resolveOptions } from '../../lib/options.js';
-import { createProvider } from '../../lib/provider/provider.js';
+import { createProvider } from '../../lib/provider/create-provider.js';
 import { connectRedis } from '../../lib/redis-connection.js';
 import type { RedisConnection } from '../../lib/redis-connection.js';
 import { createSealer } from '../../lib/seal.js';

@@ -137,7 +137,7 @@ describe('a login that cannot be stored is none', () => {
     const url = await toCallback(browser);
     const [before, { revocations }] = [await grants(), world.authorizationServer.counters];
     const session = browser.cookies.get('session')!.value;
-    proxy.every('del', 'cut');
+    proxy.every('getdel', 'cut');
     expectFailed(await browser.get(url, asPage));
     proxy.resume();
     expect(browser.cookies.get('session')!.value).toBe(session);
