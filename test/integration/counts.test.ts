@@ -186,7 +186,7 @@ describe('a login', () => {
     expect(page).toEqual([0]);
   });
 
-  it('costs the same commands each time: the claim of its code and the session, the grant and the index by script, and the first page', async () => {
+  it('costs the same commands each time: the claim, the grant and the index by script, the session, and the first page', async () => {
     const login = (): Promise<Record<string, number>> => cost(() => cookieBytes('frank'));
     await login(); // Redis learns the scripts
     const spent = await login();
