@@ -32,6 +32,7 @@ const LIFETIME_SECONDS = 600;
 
 export function createLogoutReturns(sealer: Sealer, clock: Clock, options: ResolvedOptions, sessionFlags: CookieFlags): LogoutReturns {
   const name = `${options.session.cookieName}-logout`;
+  const pair = `${name}=`;
   // A redirect from another site leads here, which carries no SameSite=Strict cookie.
   const flags: CookieFlags = { ...sessionFlags, sameSite: 'lax' };
 
@@ -51,7 +52,7 @@ export function createLogoutReturns(sealer: Sealer, clock: Clock, options: Resol
     },
 
     take(req, res) {
-      if (req.headers.cookie?.includes(`${name}=`) !== true || !isVisitTo(req, options.afterLogout, options)) return undefined;
+      if (res.headersSent || req.headers.cookie?.includes(pair) !== true || !isVisitTo(req, options.afterLogout, options)) return undefined;
       const kept = open(req);
       const [state, ...more] = queryOf(req).getAll('state');
       // Another state: not the answer to this logout. Nobody is led anywhere, and the cookie ends in time.

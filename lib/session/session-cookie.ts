@@ -28,11 +28,12 @@ function verify(value: string, keys: readonly string[]): string | undefined {
 
 /** The first key signs, all of them verify. */
 export function createSessionCookie(name: string, flags: CookieFlags, keys: readonly [string, ...string[]]): SessionCookie {
+  const pair = `${name}=`;
   return {
     name,
     flags,
     read(cookieHeader) {
-      if (cookieHeader?.includes(`${name}=`) !== true) return undefined;
+      if (cookieHeader?.includes(pair) !== true) return undefined;
       const values = readCookies(cookieHeader).filter((cookie) => cookie.name === name);
       // Two of the same name: one of them may be an attacker's, set from a sibling domain. Neither is believed (THREATS C14).
       return values.length === 1 && values[0] !== undefined ? verify(values[0].value, keys) : undefined;
