@@ -28,7 +28,7 @@ export interface Refresher extends Healer {
   close(): void;
 }
 
-export interface RefresherSettings {
+interface RefresherSettings {
   store: GrantStore;
   clock: Clock;
   events: Events;

@@ -5,6 +5,7 @@ import type { ResolvedProvider } from '../types.js';
 import type { TellProblem } from '../problems.js';
 import { watchClock } from './clock-skew.js';
 import { createDiscovery } from './discovery.js';
+import { entraIdConfiguration, isEntraId } from './entra-id.js';
 import { createRegistration } from './registration.js';
 import { createServerFetch } from './server-fetch.js';
 import { createServerKeys, type FindServerKeys } from './server-keys.js';
@@ -42,10 +43,16 @@ export function connect(options: ResolvedProvider, dependencies: ProviderDepende
     fetch,
     httpTimeoutSeconds,
     clock,
-    configuration: async () => registration.configuration(await findServer()),
+    configuration,
     unauthenticated: (configuration) => registration.configuration(configuration.serverMetadata(), None()),
     findKeys: createServerKeys({ name: options.name, serverFetch, httpTimeoutSeconds, clock }),
   };
+
+  async function configuration(): Promise<Configuration> {
+    const server = await findServer();
+    const { issuer } = options;
+    return issuer !== undefined && isEntraId(issuer) ? entraIdConfiguration(issuer, server, registration) : registration.configuration(server);
+  }
 
   function finder(): () => Promise<Readonly<ServerMetadata>> {
     const { issuer, server } = options;

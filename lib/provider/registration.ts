@@ -22,6 +22,8 @@ export interface Registration {
   readonly authentication: ClientAuth;
   /** Each operation has a new one: openid-client then remembers no keys, and asks our fetch, which knows when to renew them. */
   readonly configuration: (server: Readonly<ServerMetadata>, authentication?: ClientAuth) => Configuration;
+  /** Tells a configuration that was made elsewhere what ours are told. */
+  readonly prepare: (configuration: Configuration) => Configuration;
 }
 
 /** Throws ConfigurationError for what can never work. */
@@ -36,22 +38,25 @@ export function createRegistration(options: ResolvedProvider, serverFetch: Custo
     ...(options.clientAuthentication === 'tls_client_auth' ? { use_mtls_endpoint_aliases: true } : {}),
   };
   const own = createClientAuthentication(options);
+
+  function prepare(configuration: Configuration): Configuration {
+    configuration[customFetch] = serverFetch;
+    configuration.timeout = undefined; // serverFetch bounds the time
+
+    // Marked as deprecated by openid-client to make it stand out; `allowHttp` says: loopback, or dangerouslyAllowHttp.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated
+    if (options.allowHttp) allowInsecureRequests(configuration);
+    if (macAlgorithm(options) === undefined && !isVouchedForByTls(options)) enableNonRepudiationChecks(configuration);
+    if (answersInFront(options)) useCodeIdTokenResponseType(configuration);
+    return configuration;
+  }
+
   return {
     clientId,
     metadata,
     authentication: own,
-    configuration(server, authentication = own) {
-      const configuration = new Configuration(server, clientId, metadata, authentication);
-      configuration[customFetch] = serverFetch;
-      configuration.timeout = undefined; // serverFetch bounds the time
-
-      // Marked as deprecated by openid-client to make it stand out; `allowHttp` says: loopback, or dangerouslyAllowHttp.
-      // eslint-disable-next-line @typescript-eslint/no-deprecated
-      if (options.allowHttp) allowInsecureRequests(configuration);
-      if (macAlgorithm(options) === undefined && !isVouchedForByTls(options)) enableNonRepudiationChecks(configuration);
-      if (answersInFront(options)) useCodeIdTokenResponseType(configuration);
-      return configuration;
-    },
+    configuration: (server, authentication = own) => prepare(new Configuration(server, clientId, metadata, authentication)),
+    prepare,
   };
 }
 

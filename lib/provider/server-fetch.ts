@@ -17,14 +17,14 @@ import { styledTokenRequest, type TokenRequestStyle } from './token-request.js';
 /** No token answer, metadata document or key set comes near (THREATS J5). */
 const LONGEST_BODY_BYTES = 256 * 1024;
 
-export interface ServerFetchDependencies {
+interface ServerFetchDependencies {
   readonly fetch: typeof fetch;
   readonly httpTimeoutSeconds: number;
   readonly clock: Clock;
 }
 
 /** What differs from server to server. */
-export type ServerStyle = TokenRequestStyle & Pick<ResolvedProvider, 'server' | 'idToken'>;
+type ServerStyle = TokenRequestStyle & Pick<ResolvedProvider, 'server' | 'idToken'>;
 
 interface Answer {
   readonly status: number;
@@ -38,6 +38,8 @@ export function createServerFetch(style: ServerStyle, { fetch, httpTimeoutSecond
   return async function serverFetch(url, init) {
     const call = currentCall();
     const kind = requestKind(call, init.method);
+    // Kept by server-keys.ts, which asks to see what is new: not what is kept here.
+    if (call.operation === 'keys') return jsonResponse(await fetchKeys(url, init));
     if (kind === 'keys') return jsonResponse(await keySet.get(keyIdOf(call), () => fetchKeys(url, init)));
     const request = kind === 'token' ? styledTokenRequest(init, style) : init;
     const answer = await send(fetch, url, request, kind, call.deadline);

@@ -2,8 +2,10 @@
  * Logins under way. Their cookies are all there is of them, so that tabs do not disturb each other and nothing is stored before an answer
  * comes. A finished login leaves where it led to, so that visiting its callback again leads there too, in whichever process.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
+import { isSameText } from '../constant-time.js';
 import type { CookieFlags } from '../cookies.js';
 import { hashId } from '../seal.js';
 import type { Sealer } from '../seal.js';
@@ -46,7 +48,7 @@ export interface LoginTransactions {
 interface TransactionSettings {
   sealer: Sealer;
   clock: Clock;
-  keys: Pick<SessionKeys, 'set'>;
+  keys: Pick<SessionKeys, 'set' | 'peek'>;
   sessionCookieName: string;
   flags: CookieFlags;
 }
@@ -55,16 +57,9 @@ const LATELY_SECONDS = 60;
 const MOST_REMEMBERED = 5;
 const CLAIM_PREFIX = 'ecf:t:';
 
-/** Constant in time for equal lengths: the digests of both are compared (THREATS I6). */
-function sameText(a: string, b: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
-}
-
 export function createLoginTransactions({ keys, clock, ...settings }: TransactionSettings): LoginTransactions {
   const cookies = createLoginCookies({ clock, ...settings });
-  const now = (): number => Math.floor(clock.now() / 1000);
-  const lately = (instants: readonly number[] = []): readonly number[] => instants.filter((instant) => instant + LATELY_SECONDS > now());
+  const lately = (instants: readonly number[] = []): readonly number[] => instants.filter((instant) => instant + LATELY_SECONDS > epochSeconds(clock));
 
   function endedLately(req: Request): readonly number[] {
     const lists = cookies.all(req).map(({ pending, finished }) => lately(finished?.endedAt ?? pending?.endedBefore));
@@ -86,10 +81,14 @@ export function createLoginTransactions({ keys, clock, ...settings }: Transactio
       return more.length === 0 ? only?.pending : undefined;
     },
 
-    claim: ({ state }) => keys.set(CLAIM_PREFIX + hashId(state), '', LIFETIME_SECONDS, 'NX'),
+    async claim({ state }) {
+      const [key, ours] = [CLAIM_PREFIX + hashId(state), randomUUID()];
+      // Ours, if the first answer got lost and it was sent again (THREATS E6).
+      return (await keys.set(key, ours, LIFETIME_SECONDS, 'NX')) || (await keys.peek(key))?.value === ours;
+    },
 
     finish(res, { state, returnTo, byPost, endedBefore }) {
-      const endedAt = [...lately(endedBefore), now()].slice(-MOST_REMEMBERED);
+      const endedAt = [...lately(endedBefore), epochSeconds(clock)].slice(-MOST_REMEMBERED);
       cookies.putFinished(res, state, { returnTo, endedAt, ...(byPost === undefined ? {} : { byPost }) });
     },
 
@@ -104,6 +103,6 @@ export function createLoginTransactions({ keys, clock, ...settings }: Transactio
 
 function foundIn(held: HeldLogin | undefined, state: string): FoundTransaction {
   if (held?.finished !== undefined) return { kind: 'finished', returnTo: held.finished.returnTo };
-  if (held?.pending === undefined || !sameText(held.pending.state, state)) return { kind: 'unknown' };
+  if (held?.pending === undefined || !isSameText(state, held.pending.state)) return { kind: 'unknown' };
   return { kind: 'found', transaction: held.pending };
 }

@@ -69,7 +69,8 @@ function learnFromAnswer({ secrets }: DisclosureWatch, head: string, body: strin
   const location = locationOf(head);
   const code = location?.get('code') ?? undefined;
   if (code !== undefined) secrets.learn('code', code);
-  if (location?.has('response_type') === true) for (const name of ['state', 'nonce']) secrets.publish(location.get(name) ?? '');
+  // An authorization request, or a logout at the server: what travels in the open there opens nothing by itself.
+  if (location?.has('response_type') === true || location?.has('post_logout_redirect_uri') === true) for (const name of ['state', 'nonce']) secrets.publish(location.get(name) ?? '');
 }
 
 function locationOf(head: string): URLSearchParams | undefined {
