@@ -16,3 +16,6 @@ export const systemClock: Clock = {
   // An aborted wait is over, not failed.
   sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
 };
+
+/** Now, as instants are stored and told to other parties: whole seconds. */
+export const epochSeconds = (clock: Clock): number => Math.floor(clock.now() / 1000);

@@ -1,15 +1,8 @@
 /** What codeFlow() knows of a request, for the guards and the error handler; out of the app's reach. */
 import type { IncomingMessage } from 'node:http';
-import type { StoreError } from './errors.js';
 import { hidden } from './hidden.js';
-import type { LoginRecord } from './session/login-record.js';
+import type { LoginState } from './session/login-state.js';
 import type { ResolvedOptions } from './types.js';
-
-/** The three answers: a store that cannot tell is never taken for "nobody is logged in". */
-export type LoginState =
-  | { readonly kind: 'authenticated'; readonly login: LoginRecord }
-  | { readonly kind: 'anonymous' }
-  | { readonly kind: 'unknown'; readonly error: StoreError };
 
 /** How a login starts by hand; `req.oauth.login()` takes the same. */
 export interface LoginParameters {

@@ -6,7 +6,7 @@
  */
 
 /** What an error may carry besides its code and message. */
-export interface CodeFlowErrorOptions {
+interface CodeFlowErrorOptions {
   /** Seconds after which trying again makes sense; sent as `Retry-After` (RFC 9110 §10.2.3). */
   retryAfterSeconds?: number;
   /** A cause that was checked to hold nothing secret. Errors of openid-client and ioredis never qualify. */

@@ -1,14 +1,17 @@
 /**
- * A value kept with an object of somebody else's, out of everybody's sight: no key lists it and nothing prints it. It is a private field, which the
- * engine keeps in the object itself. A WeakMap would do the same, but its entries outlive their request until the next full collection of
- * garbage, which shows in the profile of a request (`bench/profile.ts`).
+ * A value kept with an object of somebody else's, out of everybody's sight: no key lists it and nothing prints it, not even `inspect()` with
+ * `showHidden`, which would print the secrets in the options. It is a private field, which the engine keeps in the object itself.
+ *
+ * A WeakMap would be plainer and do the same, but its entries outlive their request until the next full collection of garbage: measured alone it
+ * takes six to ten times as long, and four times as much of the collector's, and every request has two of them (`bench/profile.ts`).
  */
-/** The fields of a subclass are laid on what this returns. */
+
+/** The constructor of a class may return any object: the private fields of its subclasses are then laid on that one. */
 function Target(object: object): object {
   return object;
 }
 
-export interface Hidden<T> {
+interface Hidden<T> {
   get(object: object): T | undefined;
   set(object: object, value: T): void;
 }

@@ -12,7 +12,7 @@ export interface Page {
 }
 
 /** What a program is told (RFC 9457). */
-export interface Problem {
+interface Problem {
   status: number;
   code: CodeFlowErrorCode;
   detail?: string | undefined;

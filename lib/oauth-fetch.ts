@@ -16,7 +16,7 @@ type FetchInput = Parameters<typeof fetch>[0];
  */
 export type OAuthFetch = typeof fetch;
 
-export interface OAuthFetchSettings {
+interface OAuthFetchSettings {
   apis: readonly ResolvedApi[];
   fetch: typeof fetch;
   /** A usable token, or a rejection: without a token there is no request. */

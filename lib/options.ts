@@ -12,7 +12,7 @@ import { refuseHttp } from './options/url.js';
 import type { CodeFlowOptions, ResolvedOptions } from './types.js';
 
 /** What of the environment changes the answer. */
-export interface Environment {
+interface Environment {
   NODE_ENV?: string | undefined;
 }
 

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { CodeFlowError, LoginError, ProviderError } from './errors.js';
 import { isProviderName, readFoundProvider } from './options/providers.js';
 import type { ProviderDependencies } from './provider/connection.js';
-import { createProvider } from './provider/provider.js';
+import { createProvider } from './provider/create-provider.js';
 import type { Provider, RefreshOutcome } from './provider/provider.js';
 import { hashId } from './seal.js';
 import type { FindProvider, ResolvedOptions, ResolvedProvider } from './types.js';

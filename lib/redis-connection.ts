@@ -146,8 +146,10 @@ class OwnConnection implements RedisConnection {
 
   /** The best that is known when the time is over. */
   #whyNot({ operation, error }: Call): StoreError {
-    const cause = this.#client.status === 'ready' ? error : (this.#refusal ?? error);
-    return replyCode(cause) === undefined ? timedOut(operation, this.#timeoutMs / 1000) : unavailable(operation, cause);
+    const connected = this.#client.status === 'ready';
+    const cause = connected ? error : (this.#refusal ?? error);
+    if (replyCode(cause) !== undefined) return unavailable(operation, cause);
+    return connected ? timedOut(operation, this.#timeoutMs / 1000) : unconnected(operation, this.#timeoutMs / 1000);
   }
 }
 
@@ -167,6 +169,12 @@ function shutDown(operation: string): StoreError {
 
 function timedOut(operation: string, timeoutSeconds: number): StoreError {
   return new StoreError('ERR_CODE_FLOW_STORE_TIMEOUT', `Redis did not ${operation} within ${timeoutSeconds} s (option \`redisTimeoutSeconds\`)`);
+}
+
+/** The same code: what to wait for is the same. But a longer `redisTimeoutSeconds` would not help. */
+function unconnected(operation: string, timeoutSeconds: number): StoreError {
+  const advice = 'is it running, and at the address in the option `redis`?';
+  return new StoreError('ERR_CODE_FLOW_STORE_TIMEOUT', `Redis could not ${operation}: no connection to it within ${timeoutSeconds} s; ${advice}`);
 }
 
 /** ioredis errors carry the command's arguments: nothing of them but the reply's first word goes on. */

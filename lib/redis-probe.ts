@@ -3,6 +3,7 @@
  * A command that Redis does not know, or that its user may not run, shows here and not at the first login.
  */
 import { randomUUID } from 'node:crypto';
+import { epochSeconds } from './clock.js';
 import type { Clock } from './clock.js';
 import type { Events } from './events.js';
 import type { GrantStore } from './grants/grant-store.js';
@@ -55,7 +56,7 @@ async function untilItWorks(settings: ProbeSettings): Promise<void> {
 
 async function probeSessions({ keys, sealer, clock }: ProbeSettings): Promise<void> {
   const sessions = createSealedSessionStore(keys, sealer, clock, KEEP_SECONDS);
-  const now = Math.floor(clock.now() / 1000);
+  const now = epochSeconds(clock);
   const id = randomId();
   const content = { data: {}, expiresAt: now + KEEP_SECONDS };
   await sessions.create(id, content);

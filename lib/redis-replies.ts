@@ -32,7 +32,7 @@ const PROBLEMS: readonly (readonly [RegExp, string])[] = [
 const TLS_CODE = /CERT|SIGNATURE|^ERR_(?:TLS|SSL)_|^EPROTO$/;
 
 /** What has to be set up differently, or `undefined` for everything that may pass by itself. Holds no argument, key or password. */
-export function problemIn(error: unknown): string | undefined {
+function problemIn(error: unknown): string | undefined {
   if (!types.isNativeError(error)) return undefined;
   const { code } = error as NodeJS.ErrnoException;
   if (code !== undefined && TLS_CODE.test(code)) return `there is no TLS connection to Redis (${code})`;

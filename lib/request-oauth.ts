@@ -1,6 +1,7 @@
 /** `req.oauth`: who is logged in, and how to get tokens and start the flows by hand. */
-import type { LoginParameters, LoginState } from './context.js';
+import type { LoginParameters } from './context.js';
 import type { LoginRecord } from './session/login-record.js';
+import type { LoginState } from './session/login-state.js';
 import type { Claims } from './types.js';
 
 interface OAuthMethods {
@@ -62,7 +63,7 @@ export interface AnonymousOAuth extends OAuthMethods {
 export type RequestOAuth = AuthenticatedOAuth | AnonymousOAuth;
 
 /** What the members do; wired by code-flow. */
-export interface OAuthActions extends OAuthMethods {
+interface OAuthActions extends OAuthMethods {
   sessionId(): string | undefined;
   /** Begins to watch for the end of the login. */
   watch(): AbortSignal | undefined;

@@ -9,7 +9,7 @@ import type { Providers } from './provider-registry.js';
 import type { LoginRecord } from './session/login-record.js';
 import type { SeenLogin } from './session/session-middleware.js';
 
-export interface RequestTokens {
+interface RequestTokens {
   accessToken: (wish: TokenWish) => Promise<UsableToken>;
   /** `undefined`: the server never said, so it is what was requested (RFC 6749 §5.1). */
   grantedScope: () => Promise<string | undefined>;

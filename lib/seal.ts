@@ -12,7 +12,7 @@ import { LRUCache } from 'lru-cache';
 export type Purpose = 'session' | 'grant' | 'login transaction' | 'finished login' | 'login index' | 'logout';
 
 /** What a signature is for; part of its key. */
-export type SignedPurpose = 'session handle';
+type SignedPurpose = 'session handle';
 
 export interface Sealer {
   /** `context` must be the same at opening (GCM's additional authenticated data). */

@@ -14,11 +14,11 @@ export interface VersionedTokens {
 }
 
 /** The record does not exist: never created, logged out, expired or evicted. */
-export interface Gone {
+interface Gone {
   readonly kind: 'gone';
 }
 /** The authorization server refused the refresh token for good. */
-export interface Ended {
+interface Ended {
   readonly kind: 'ended';
 }
 

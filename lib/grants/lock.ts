@@ -5,7 +5,7 @@ import { attemptOf } from './refresh-request.js';
 import type { RefreshRequest } from './refresh-request.js';
 import { tokenUnavailable } from './refresh-outcomes.js';
 
-export type SettledAnswer = Exclude<AcquireAnswer, { kind: 'busy' | 'backing off' }>;
+type SettledAnswer = Exclude<AcquireAnswer, { kind: 'busy' | 'backing off' }>;
 
 export interface Locks {
   /** Asks for the lock of `request.version` as this owner. Rejects with ProviderError (503) while nobody may refresh, and with StoreError. */

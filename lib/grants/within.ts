@@ -6,7 +6,7 @@ export async function within<T>(flight: Promise<T>, limitMs: number, signal: Abo
   let stop = (): void => undefined;
   const stopped = new Promise<void>((resolve) => (stop = resolve));
   const timer = setTimeout(stop, Math.max(0, limitMs));
-  signal?.addEventListener('abort', stop, { once: true });
+  signal?.addEventListener('abort', stop);
   try {
     return await Promise.race([flight, stopped.then(() => rejectWaiting(signal))]);
   } finally {

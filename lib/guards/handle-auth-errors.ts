@@ -14,7 +14,7 @@ export interface HandleAuthErrorsOptions {
   renderPage?: (details: ErrorPageDetails) => string;
 }
 
-export type ErrorMiddleware = (error: unknown, req: Request, res: Response, next: Next) => void;
+type ErrorMiddleware = (error: unknown, req: Request, res: Response, next: Next) => void;
 
 const readRenderer: Check<(details: ErrorPageDetails) => string> = (value, path) => {
   if (typeof value !== 'function') refuse(path, `must be a function that returns HTML; got ${show(value)}`);

@@ -1,4 +1,5 @@
 /** The words in which options are checked: one shape of message, one way to read an object. */
+import { IncomingMessage } from 'node:http';
 import { ConfigurationError, type CodeFlowErrorCode } from '../errors.js';
 import { nearest } from './nearest.js';
 
@@ -35,7 +36,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-export const pathOf = (parent: string, name: string): string => (parent === '' ? name : `${parent}.${name}`);
+const pathOf = (parent: string, name: string): string => (parent === '' ? name : `${parent}.${name}`);
 
 /**
  * Reads an object of options by its table of checks. An unknown name is refused first: it explains why another one is missing.
@@ -49,11 +50,17 @@ export function readTable<Table extends Record<string, Check<unknown>>>(
 ): { [Name in keyof Table]: ReturnType<Table[Name]> } {
   if (value === undefined) refuseMissing(path || 'options', 'pass an object');
   if (!isObject(value)) refuse(path || 'options', `must be an object; got ${show(value)}`);
+  refuseRequest(value, path || 'codeFlow');
   refuseUnknown(Object.keys(value), Object.keys(table), path, elsewhere);
 
   const entries = Object.entries(table).map(([name, check]) => [name, check(value[name], pathOf(path, name))]);
   // Object.fromEntries forgets which check made which value.
   return Object.fromEntries(entries) as { [Name in keyof Table]: ReturnType<Table[Name]> };
+}
+
+/** `app.get('/', requireAuth, …)` compiles, and Express then calls it with the request. */
+function refuseRequest(value: object, path: string): void {
+  if (value instanceof IncomingMessage) refuse(path, `must be an object of options; got a request: write \`${path}(…)\`, not \`${path}\``);
 }
 
 function refuseUnknown(names: readonly string[], known: readonly string[], path: string, elsewhere: readonly string[]): void {

@@ -10,7 +10,7 @@ import type { Registration } from './registration.js';
 import { requestFailureIn } from './request-failure.js';
 import { runCall, startCall } from './server-call.js';
 
-export interface DiscoveryDependencies {
+interface DiscoveryDependencies {
   readonly serverFetch: CustomFetch;
   readonly httpTimeoutSeconds: number;
   readonly clock: Clock;

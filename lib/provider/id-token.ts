@@ -1,5 +1,6 @@
 /** The ID Token checks that openid-client leaves to us. */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
+import { isSameBytes } from '../constant-time.js';
 import { asJsonObject, type JsonObject } from './token-answer.js';
 
 /** Algorithms that are keyed with the client secret (OpenID Connect Core §10.1). openid-client refuses to verify them. */
@@ -17,8 +18,7 @@ export function hasValidMac(idToken: string, algorithm: string, clientSecret: st
   const [header, payload, signature] = idToken.split('.');
   if (header === undefined || payload === undefined || signature === undefined) return false;
   const expected = createHmac(`sha${algorithm.slice(2)}`, clientSecret).update(`${header}.${payload}`).digest();
-  const actual = Buffer.from(signature, 'base64url');
-  return actual.length === expected.length && timingSafeEqual(actual, expected);
+  return isSameBytes(Buffer.from(signature, 'base64url'), expected);
 }
 
 /** The claims as they stand, without any check; `undefined` if this is no JWT. */

@@ -8,7 +8,7 @@ const KEPT_MS = 300_000;
 /** A token of an unknown key asks for the keys again at most this often (THREATS D6): whoever makes up tokens must not make requests. */
 const COOL_DOWN_MS = 60_000;
 
-export interface KeySet {
+interface KeySet {
   /** The keys, with the one of this id if the server has it. `request` sends; it is called only when need be, and rejects for all who wait. */
   get(keyId: string | undefined, request: () => Promise<JsonObject>): Promise<JsonObject>;
 }

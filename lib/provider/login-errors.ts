@@ -33,7 +33,7 @@ const AUTHORIZATION_ERRORS = new Set([
 
 const CLAIMS = new Set(['iss', 'sub', 'aud', 'azp', 'exp', 'nbf', 'iat', 'auth_time', 'nonce', 'c_hash', 's_hash']);
 
-export interface FailedLogin {
+interface FailedLogin {
   readonly options: ResolvedProvider;
   readonly call: ServerCall;
   readonly server: Readonly<ServerMetadata>;

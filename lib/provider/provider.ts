@@ -1,12 +1,7 @@
 /** One authorization server, as the rest of the package sees it: plain data in, plain data or our own errors out. */
 import type { ProviderError } from '../errors.js';
-import type { ResolvedProvider, TokenResponse } from '../types.js';
-import { authorizationUrl } from './authorization-url.js';
-import { exchangeCode } from './code-exchange.js';
-import { connect, type ProviderDependencies } from './connection.js';
-import { endSessionUrl, logout, revoke } from './logout.js';
-import { verifyLogoutToken, type LogoutTokenVerdict } from './logout-token.js';
-import { refresh } from './refresh.js';
+import type { TokenResponse } from '../types.js';
+import type { LogoutTokenVerdict } from './logout-token.js';
 
 /** What a callback must match (RFC 6749 §10.12, RFC 7636 §4.6, OpenID Connect Core §3.1.3.7). */
 export interface CodeChecks {
@@ -75,27 +70,3 @@ export interface Provider {
   /** OpenID Connect Back-Channel Logout §2.6, without the part that needs a memory: a `jti` counts once. Throws ProviderError. */
   verifyLogoutToken(token: string): Promise<LogoutTokenVerdict>;
 }
-
-/** Sends nothing yet. Throws ConfigurationError for options that can never work. */
-export function createProvider(options: ResolvedProvider, deps: ProviderDependencies): Provider {
-  const connection = connect(options, deps);
-  return {
-    name: options.name,
-    responseMode: options.responseMode,
-    callbackPath: options.callbackPath,
-    scope: options.scope,
-    promisesIssuer: async () => (await connection.configuration()).serverMetadata().authorization_response_iss_parameter_supported === true,
-    authorizationUrl: (request) => authorizationUrl(connection, request),
-    exchangeCode: (callback, checks) => exchangeCode(connection, callback, checks),
-    refresh: (refreshToken, context) => refresh(connection, refreshToken, context),
-    revoke: (token, hint) => revoke(connection, token, hint),
-    logout: (tokens) => logout(connection, tokens),
-    endSessionUrl: (request) => endSessionUrl(connection, request),
-    mayBe: (issuer) => withoutSlash(issuer) === withoutSlash(options.issuer?.href ?? options.server?.issuer ?? ''),
-    issuer: async () => (await connection.configuration()).serverMetadata().issuer,
-    verifyLogoutToken: (token) => verifyLogoutToken(connection, token),
-  };
-}
-
-/** A URL object of an origin alone has a slash that servers do not write. */
-const withoutSlash = (issuer: string): string => issuer.replace(/\/$/, '');

@@ -3,7 +3,7 @@ import type { Verdict } from './refusal.js';
 
 export type RequestKind = 'discovery' | 'token' | 'keys' | 'userinfo' | 'identity' | 'revocation' | 'end-session';
 
-export type FailureReason =
+type FailureReason =
   | { readonly kind: 'timeout' }
   | { readonly kind: 'network' }
   /** Answered, but not with what was asked for. `what` completes "answered with …". */

@@ -17,14 +17,14 @@ import { styledTokenRequest, type TokenRequestStyle } from './token-request.js';
 /** No token answer, metadata document or key set comes near (THREATS J5). */
 const LONGEST_BODY_BYTES = 256 * 1024;
 
-export interface ServerFetchDependencies {
+interface ServerFetchDependencies {
   readonly fetch: typeof fetch;
   readonly httpTimeoutSeconds: number;
   readonly clock: Clock;
 }
 
 /** What differs from server to server. */
-export type ServerStyle = TokenRequestStyle & Pick<ResolvedProvider, 'server' | 'idToken'>;
+type ServerStyle = TokenRequestStyle & Pick<ResolvedProvider, 'server' | 'idToken'>;
 
 interface Answer {
   readonly status: number;

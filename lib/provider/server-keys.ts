@@ -13,7 +13,7 @@ export type ServerKey = JsonWebKey & { readonly kid?: string; readonly use?: str
 /** The keys that suit, fetched anew when none does. Throws ProviderError while that cannot be said. */
 export type FindServerKeys = (jwksUri: string, suits: (key: ServerKey) => boolean) => Promise<readonly ServerKey[]>;
 
-export interface ServerKeysDependencies {
+interface ServerKeysDependencies {
   readonly name: string;
   readonly serverFetch: CustomFetch;
   readonly httpTimeoutSeconds: number;

@@ -16,7 +16,7 @@ import { revokeTokens } from './logout.js';
 import { storeLogin } from './new-login.js';
 import { isForTheUser, needsTheUser, withFlag } from './silent-login.js';
 
-export interface CallbackSettings {
+interface CallbackSettings {
   options: ResolvedOptions;
   providers: Providers;
   sessions: Sessions;

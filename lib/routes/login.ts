@@ -1,4 +1,5 @@
 /** `/login` and every other start of a login: the redirect to the authorization server, and the cookie that lets the browser finish it. */
+import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { contextOf } from '../context.js';
 import type { LoginParameters, StepUpParameters } from '../context.js';
@@ -16,7 +17,7 @@ import { appUrl, queryOf, safeReturnTo } from '../urls.js';
 import { answerFromElsewhere } from './login-from-elsewhere.js';
 import { withoutFlag } from './silent-login.js';
 
-export interface LoginSettings {
+interface LoginSettings {
   options: ResolvedOptions;
   providers: Providers;
   transactions: LoginTransactions;
@@ -89,7 +90,7 @@ export async function startLogin(
     registration: provider.registration,
     redirectUri,
     returnTo: withoutFlag(safeReturnTo(parameters.returnTo, options, options.afterLogin)),
-    startedAt: Math.floor(clock.now() / 1000),
+    startedAt: epochSeconds(clock),
   });
   redirect(res, url.href, 302);
 }

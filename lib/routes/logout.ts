@@ -18,7 +18,7 @@ import type { RequestSession, Sessions } from '../session/session-middleware.js'
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { appUrl, queryOf, safeReturnTo } from '../urls.js';
 
-export interface LogoutSettings {
+interface LogoutSettings {
   options: ResolvedOptions;
   providers: Providers;
   tokens: TokenManager;
@@ -26,7 +26,7 @@ export interface LogoutSettings {
 }
 
 /** What a logout needs beside what the end of a grant does. */
-export interface SignOutSettings extends LogoutSettings {
+interface SignOutSettings extends LogoutSettings {
   transactions: LoginTransactions;
   logoutReturns: LogoutReturns;
 }

@@ -1,4 +1,5 @@
 /** From the tokens of a code to a login: the grant first, then the session, then the end of the login that was there before. */
+import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { LoginError, ProviderError } from '../errors.js';
 import type { Events } from '../events.js';
@@ -10,7 +11,7 @@ import type { RequestSession } from '../session/session-middleware.js';
 import type { Claims, ResolvedOptions, TokenResponse } from '../types.js';
 import { endReplaced, revokeTokens } from './logout.js';
 
-export interface NewLoginSettings {
+interface NewLoginSettings {
   options: ResolvedOptions;
   providers: Providers;
   tokens: TokenManager;
@@ -48,7 +49,7 @@ const overAlready = (): LoginError =>
   new LoginError('ERR_CODE_FLOW_ID_TOKEN_INVALID', 'the authorization server says by `session_expiry` that this login is over already: check the clocks');
 
 function recordOf({ options, clock }: NewLoginSettings, provider: RegisteredProvider, response: TokenResponse): LoginRecord {
-  const loginAt = Math.floor(clock.now() / 1000);
+  const loginAt = epochSeconds(clock);
   const claims: Partial<Claims> = response.claims ?? {};
   const { sub: subject, sid } = claims;
   const scope = response.scope ?? (provider.scope === '' ? undefined : provider.scope);

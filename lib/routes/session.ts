@@ -1,4 +1,5 @@
 /** The session route: who is logged in and until when, for the scripts of a single-page app. */
+import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { sendJson } from '../http.js';
 import type { LoginRecord } from '../session/login-record.js';
@@ -6,7 +7,7 @@ import type { RequestSession } from '../session/session-middleware.js';
 import type { Next, Request, ResolvedOptions, Response } from '../types.js';
 import { queryOf } from '../urls.js';
 
-export interface SessionRouteSettings {
+interface SessionRouteSettings {
   options: ResolvedOptions;
   clock: Clock;
 }
@@ -24,7 +25,7 @@ export function sessionRoute(settings: SessionRouteSettings, req: Request, res: 
 
 /** Beside the instants what is left of the login: the browser's clock may be wrong. */
 function factsOf({ options, clock }: SessionRouteSettings, { subject, provider, claims, loginAt, expiresAt }: LoginRecord, idleLeftSeconds: number): object {
-  const now = Math.floor(clock.now() / 1000);
+  const now = epochSeconds(clock);
   const secondsLeft = Math.max(0, Math.min(idleLeftSeconds, expiresAt - now));
   const told = options.sessionClaims.filter((name) => Object.hasOwn(claims, name)).map((name) => [name, claims[name]] as const);
   return { subject, provider, claims: Object.fromEntries(told), loginAt, expiresAt, idleExpiresAt: now + secondsLeft, secondsLeft };

@@ -36,7 +36,7 @@ export interface LoginTransaction {
 }
 
 /** What a finished login leaves in its cookie. */
-export interface FinishedLogin {
+interface FinishedLogin {
   readonly returnTo: string;
   /** This login's end, and those of the ones before it within a minute; epoch seconds. */
   readonly endedAt: readonly number[];
@@ -50,7 +50,7 @@ export interface HeldLogin {
   readonly finished?: FinishedLogin | undefined;
 }
 
-export interface LoginCookies {
+interface LoginCookies {
   /** In the order sent. */
   all(req: Pick<Request, 'headers'>): HeldLogin[];
   /** The one of this login; `undefined`: there is none, or more than one. */

@@ -29,7 +29,7 @@ export interface IndexedLogin extends LoginHashes {
   readonly label?: string;
 }
 
-export interface ListedLogin {
+interface ListedLogin {
   readonly login: IndexedLogin;
   /** As it is stored. */
   readonly member: string;

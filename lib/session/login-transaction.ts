@@ -2,8 +2,10 @@
  * Logins under way. Their cookies are all there is of them, so that tabs do not disturb each other and nothing is stored before an answer
  * comes. A finished login leaves where it led to, so that visiting its callback again leads there too, in whichever process.
  */
-import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
+import { isSameText } from '../constant-time.js';
 import type { CookieFlags } from '../cookies.js';
 import { hashId } from '../seal.js';
 import type { Sealer } from '../seal.js';
@@ -55,16 +57,9 @@ const LATELY_SECONDS = 60;
 const MOST_REMEMBERED = 5;
 const CLAIM_PREFIX = 'ecf:t:';
 
-/** Constant in time for equal lengths: the digests of both are compared (THREATS I6). */
-function sameText(a: string, b: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
-}
-
 export function createLoginTransactions({ keys, clock, ...settings }: TransactionSettings): LoginTransactions {
   const cookies = createLoginCookies({ clock, ...settings });
-  const now = (): number => Math.floor(clock.now() / 1000);
-  const lately = (instants: readonly number[] = []): readonly number[] => instants.filter((instant) => instant + LATELY_SECONDS > now());
+  const lately = (instants: readonly number[] = []): readonly number[] => instants.filter((instant) => instant + LATELY_SECONDS > epochSeconds(clock));
 
   function endedLately(req: Request): readonly number[] {
     const lists = cookies.all(req).map(({ pending, finished }) => lately(finished?.endedAt ?? pending?.endedBefore));
@@ -93,7 +88,7 @@ export function createLoginTransactions({ keys, clock, ...settings }: Transactio
     },
 
     finish(res, { state, returnTo, byPost, endedBefore }) {
-      const endedAt = [...lately(endedBefore), now()].slice(-MOST_REMEMBERED);
+      const endedAt = [...lately(endedBefore), epochSeconds(clock)].slice(-MOST_REMEMBERED);
       cookies.putFinished(res, state, { returnTo, endedAt, ...(byPost === undefined ? {} : { byPost }) });
     },
 
@@ -108,6 +103,6 @@ export function createLoginTransactions({ keys, clock, ...settings }: Transactio
 
 function foundIn(held: HeldLogin | undefined, state: string): FoundTransaction {
   if (held?.finished !== undefined) return { kind: 'finished', returnTo: held.finished.returnTo };
-  if (held?.pending === undefined || !sameText(held.pending.state, state)) return { kind: 'unknown' };
+  if (held?.pending === undefined || !isSameText(state, held.pending.state)) return { kind: 'unknown' };
   return { kind: 'found', transaction: held.pending };
 }

@@ -2,7 +2,9 @@
  * The way back after a logout at the authorization server. Only registered addresses may be its end, so that the browser comes back to
  * `afterLogout`; where the app wanted it to go from there is kept in a sealed cookie, and `state` tells that this visit is that way back.
  */
+import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
+import { isSameText } from '../constant-time.js';
 import { readCookies, writeCookie } from '../cookies.js';
 import type { CookieFlags } from '../cookies.js';
 import { appendSetCookie } from '../http.js';
@@ -32,19 +34,18 @@ export function createLogoutReturns(sealer: Sealer, clock: Clock, options: Resol
   const name = `${options.session.cookieName}-logout`;
   // A redirect from another site leads here, which carries no SameSite=Strict cookie.
   const flags: CookieFlags = { ...sessionFlags, sameSite: 'lax' };
-  const now = (): number => Math.floor(clock.now() / 1000);
 
   function open(req: Request): LogoutReturn | undefined {
     const [found, ...more] = readCookies(req.headers.cookie).filter((cookie) => cookie.name === name);
     const text = found === undefined || more.length > 0 ? undefined : sealer.open('logout', name, found.value);
     const kept = text === undefined ? undefined : (JSON.parse(text) as LogoutReturn); // authentic: sealed by begin()
-    return kept !== undefined && kept.startedAt + LIFETIME_SECONDS > now() ? kept : undefined;
+    return kept !== undefined && kept.startedAt + LIFETIME_SECONDS > epochSeconds(clock) ? kept : undefined;
   }
 
   return {
     begin(res, returnTo) {
       const state = randomId();
-      const value = sealer.seal('logout', name, JSON.stringify({ state, returnTo, startedAt: now() } satisfies LogoutReturn));
+      const value = sealer.seal('logout', name, JSON.stringify({ state, returnTo, startedAt: epochSeconds(clock) } satisfies LogoutReturn));
       appendSetCookie(res, writeCookie(name, value, flags, LIFETIME_SECONDS));
       return state;
     },
@@ -52,9 +53,9 @@ export function createLogoutReturns(sealer: Sealer, clock: Clock, options: Resol
     take(req, res) {
       if (res.headersSent || req.headers.cookie?.includes(`${name}=`) !== true || !isVisitTo(req, options.afterLogout, options)) return undefined;
       const kept = open(req);
-      const states = queryOf(req).getAll('state');
+      const [state, ...more] = queryOf(req).getAll('state');
       // Another state: not the answer to this logout. Nobody is led anywhere, and the cookie ends in time.
-      if (kept === undefined || states.length !== 1 || states[0] !== kept.state) return undefined;
+      if (kept === undefined || state === undefined || more.length > 0 || !isSameText(state, kept.state)) return undefined;
       appendSetCookie(res, writeCookie(name, '', flags, 0));
       return kept.returnTo;
     },

@@ -6,6 +6,7 @@
  */
 import { RedisStore } from 'connect-redis';
 import type { SessionData } from 'express-session';
+import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { ConfigurationError } from '../errors.js';
 import { hashId } from '../seal.js';
@@ -122,10 +123,9 @@ function parseContent(text: string): SessionContent | undefined {
 export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, clock: Clock, idleTimeoutSeconds: number): SealedSessionStore {
   const created = connectRedis(keys, idleTimeoutSeconds, 'NX');
   const known = connectRedis(keys, idleTimeoutSeconds, 'XX');
-  const now = (): number => Math.floor(clock.now() / 1000);
 
   function sealed(sessionId: string, content: SessionContent): SessionData {
-    const ttlSeconds = Math.max(1, Math.min(idleTimeoutSeconds, content.expiresAt - now()));
+    const ttlSeconds = Math.max(1, Math.min(idleTimeoutSeconds, content.expiresAt - epochSeconds(clock)));
     return carry({ sealed: sealer.seal('session', sessionId, JSON.stringify(content)), ttlSeconds });
   }
 
@@ -133,7 +133,7 @@ export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, cloc
   function opened(sessionId: string, value: string): SessionContent | undefined {
     const text = sealer.open('session', sessionId, value);
     const content = text === undefined ? undefined : parseContent(text);
-    return content !== undefined && content.expiresAt > now() ? content : undefined;
+    return content !== undefined && content.expiresAt > epochSeconds(clock) ? content : undefined;
   }
 
   return {

@@ -1,4 +1,5 @@
 /** Sessions seen from outside: whose they are, and their end, without an id that opens them. */
+import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { AccessDeniedError } from '../errors.js';
 import type { Sealer } from '../seal.js';
@@ -51,7 +52,7 @@ export function createSessionAdministration({ store, index, sealer, clock, idleT
   /** Each read lets a session live for the idle time again: what is left of it tells when that was. */
   function listed(login: IndexedLogin, leftMs: number): ListedSession {
     const { provider, loginAt, expiresAt, label } = login;
-    const now = Math.floor(clock.now() / 1000);
+    const now = epochSeconds(clock);
     const lastSeenAt = Math.min(now, Math.max(loginAt, now - idleTimeoutSeconds + Math.round(leftMs / 1000)));
     return { sessionId: sessionHandle(sealer, login), provider, loginAt, lastSeenAt, expiresAt, label };
   }

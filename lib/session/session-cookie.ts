@@ -1,5 +1,6 @@
 /** The session cookie, in express-session's own format: `s:<session id>.<HMAC-SHA256>`. */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
+import { isSameText } from '../constant-time.js';
 import { readCookies, writeCookie } from '../cookies.js';
 import type { CookieFlags } from '../cookies.js';
 
@@ -17,18 +18,12 @@ export interface SessionCookie {
 const signature = (sessionId: string, key: string): string =>
   createHmac('sha256', key).update(sessionId).digest('base64').replace(/=+$/, '');
 
-function equal(a: string, b: string): boolean {
-  const left = Buffer.from(a);
-  const right = Buffer.from(b);
-  return left.length === right.length && timingSafeEqual(left, right);
-}
-
 function verify(value: string, keys: readonly string[]): string | undefined {
   const dot = value.lastIndexOf('.');
   if (!value.startsWith('s:') || dot < 3) return undefined;
   const sessionId = value.slice(2, dot);
   const given = value.slice(dot + 1);
-  return keys.some((key) => equal(signature(sessionId, key), given)) ? sessionId : undefined;
+  return keys.some((key) => isSameText(given, signature(sessionId, key))) ? sessionId : undefined;
 }
 
 /** The first key signs, all of them verify. */

@@ -1,6 +1,6 @@
 /** The session of a request: read once at its start, replaced at login, ended at logout. */
+import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
-import type { LoginState } from '../context.js';
 import type { CookieFlags } from '../cookies.js';
 import { LoginError, StoreError } from '../errors.js';
 import type { Events } from '../events.js';
@@ -13,6 +13,7 @@ import type { AppSessions, SessionReading } from './app-session.js';
 import { createLoginIndex } from './login-index.js';
 import type { LoginHashes, LoginIndex } from './login-index.js';
 import type { LoginRecord } from './login-record.js';
+import type { LoginState } from './login-state.js';
 import { createLoginWatch, releaseOnClose, reportingEnds } from './login-watch.js';
 import type { Connection, LoginWatch, WatchedLogin } from './login-watch.js';
 import { createSealedSessionStore } from './sealed-session-store.js';
@@ -85,7 +86,7 @@ export function createSessions({ options, keys, sealer, clock, events }: Session
   const sealed = createSealedSessionStore(keys, sealer, clock, idleTimeoutSeconds);
   const watch = createLoginWatch(sealed, clock);
   const store = reportingEnds(sealed, watch);
-  const newExpiry = (): number => Math.floor(clock.now() / 1000) + absoluteTimeoutSeconds;
+  const newExpiry = (): number => epochSeconds(clock) + absoluteTimeoutSeconds;
   const appSessions = createAppSessions({ sessions: store, cookie, signingKeys: sealer.signingKeys, events, newExpiry });
   const index = createLoginIndex(keys, sealer, clock);
   // A kept grant has no end of its own: as long as the longest-lived of browser cookies, 400 days (RFC 6265bis §5.5).

@@ -2,7 +2,8 @@
 import { inspect } from 'node:util';
 import { systemClock, type Clock } from '../../lib/clock.js';
 import type { TellProblem } from '../../lib/problems.js';
-import { createProvider, type CodeChecks, type Provider } from '../../lib/provider/provider.js';
+import { createProvider } from '../../lib/provider/create-provider.js';
+import type { CodeChecks, Provider } from '../../lib/provider/provider.js';
 import type { ResolvedProvider } from '../../lib/types.js';
 import type { LyingServer } from '../support/lying-server.js';
 

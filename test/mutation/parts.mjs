@@ -1,12 +1,22 @@
 /** What is mutated, and the suites that must notice. Fewer suites make a quicker run: all their files are loaded for each mutant. */
+
+/** Each file with the unit test that mirrors it. */
+const own = (folder, names) => Object.fromEntries(names.map((name) => [`${folder}/${name}`, { mutate: [`lib/${folder}/${name}.ts`], tests: [`unit/${folder}/${name}`] }]));
+
+const tests = (name, ...suites) => ({ [name]: { mutate: [`lib/${name}.ts`], tests: suites } });
+
 export const parts = {
-  urls: { mutate: ['lib/urls.ts'], tests: ['unit/urls'] },
-  seal: { mutate: ['lib/seal.ts'], tests: ['unit/seal'] },
-  'oauth-fetch': { mutate: ['lib/oauth-fetch.ts'], tests: ['unit/oauth-fetch*'] },
-  session: { mutate: ['lib/session/**/*.ts'], tests: ['unit/session/*', 'integration/cookies', 'integration/login', 'integration/form-post'] },
-  grants: { mutate: ['lib/grants/**/*.ts'], tests: ['unit/grants/*', 'integration/grant-store', 'integration/refresh', 'integration/offline'] },
-  routes: {
-    mutate: ['lib/routes/**/*.ts'],
-    tests: ['integration/callback', 'integration/login', 'integration/form-post', 'integration/silent-login', 'integration/tenants', 'hostile/logout'],
-  },
+  ...tests('urls', 'unit/urls'),
+  ...tests('seal', 'unit/seal'),
+  ...tests('oauth-fetch', 'unit/oauth-fetch*'),
+  ...own('grants', ['token-set', 'held-tokens', 'within', 'refresh-outcomes', 'memory-grant-store', 'lock', 'join-reads', 'refresh']),
+  ...tests('grants/refresh-request', 'unit/grants/refresh-request', 'unit/grants/refresh'),
+  ...tests('grants/heal', 'unit/grants/heal', 'unit/grants/refresh'),
+  ...tests('grants/token-manager', 'unit/grants/token-manager', 'unit/grants/heal'),
+  ...tests('grants/redis-grant-store', 'integration/grant-store'),
+  ...own('session', ['login-record', 'session-cookie', 'session-handle', 'login-transaction', 'login-index', 'logout-return', 'used-logout-tokens']),
+  ...own('session', ['sealed-session-store', 'login-watch', 'memory-session-keys', 'session-administration', 'app-session', 'session-middleware']),
+  ...tests('session/login-cookies', 'unit/session/login-transaction'),
+  ...tests('session/session-keys', 'integration/session-keys'),
+  ...own('routes', ['backchannel-logout', 'callback-answer', 'callback', 'frontchannel-logout', 'login-from-elsewhere', 'login', 'logout', 'new-login', 'session', 'silent-login']),
 };

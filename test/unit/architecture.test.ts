@@ -4,24 +4,16 @@ import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
+import { filesUnder, readText } from '../support/documents.js';
 
 const libDirectory = fileURLToPath(new URL('../../lib/', import.meta.url));
 
-/** From the ground up. A file imports from its own layer and from lower ones. */
-const layers: readonly RegExp[] = [
-  /^(back-off|clock|context|cookies|errors|events|form-body|hidden|http|options|pages|problems|protocol-parameters|provider-options|redis-client|redis-connection|redis-replies|redis-script|seal|types|urls)\.ts$|^options\//,
-  /^provider\/|^provider-registry\.ts$/,
-  /^providers\//,
-  /^session\//,
-  /^grants\//,
-  /^(deployment-checks|oauth-fetch|offline-grant|redis-probe|request-oauth|request-tokens)\.ts$/,
-  /^(routes|guards)\/|^authenticate\.ts$/,
-  /^code-flow\.ts$/,
-  /^index\.ts$/,
-];
-
-/** Types that look up: the ground floor names what a request carries, without knowing how it comes about. */
-const typesThatLookUp = ['context.ts -> session/login-record.ts'];
+/** The rows of its table, from the ground up; `/` at the end stands for a whole folder. A file imports from its own layer and from lower ones. */
+const layers: readonly (readonly string[])[] = readFileSync(new URL('../../CONTRIBUTING.md', import.meta.url), 'utf8')
+  .split('\n')
+  .filter((line) => line.startsWith('| `lib/'))
+  .map((row) => [...(row.split('|')[1] ?? '').matchAll(/`lib\/([^`]*)`/g)].map(([, name = '']) => name))
+  .reverse();
 
 /** Each package and each kind of act has one place. */
 const packageDoors: Record<string, RegExp> = {
@@ -41,6 +33,7 @@ interface Import {
 interface SourceFile {
   name: string;
   imports: Import[];
+  exports: string[];
   /** Every `object.property` and `object.method` in the code, comments and strings left out. */
   members: { object: string; property: string }[];
 }
@@ -58,9 +51,20 @@ function resolveSpecifier(from: string, specifier: string): string {
   return specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier).replace(/\.js$/, '.ts') : specifier;
 }
 
+/** The names of what is declared with `export`. */
+function exportsOf(tree: ts.SourceFile): string[] {
+  return tree.statements.flatMap((statement) => {
+    if (!ts.canHaveModifiers(statement) || ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) !== true) return [];
+    if (ts.isVariableStatement(statement)) return statement.declarationList.declarations.map(({ name }) => name.getText());
+    return ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement) || ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)
+      ? [statement.name?.text ?? '']
+      : [];
+  });
+}
+
 function readSource(name: string): SourceFile {
   const tree = ts.createSourceFile(name, readFileSync(join(libDirectory, name), 'utf8'), ts.ScriptTarget.ES2023, true);
-  const file: SourceFile = { name, imports: [], members: [] };
+  const file: SourceFile = { name, imports: [], exports: exportsOf(tree), members: [] };
   const add = (specifier: ts.Node | undefined, typeOnly: boolean) => {
     if (specifier === undefined || !ts.isStringLiteral(specifier)) return;
     file.imports.push({ from: name, to: resolveSpecifier(name, specifier.text), typeOnly });
@@ -84,18 +88,18 @@ const fileNames = new Set(files.map(({ name }) => name));
 const imports = files.flatMap((file) => file.imports);
 const ownImports = imports.filter(({ to }) => to.endsWith('.ts'));
 
-/** -1: none. */
-const layerOf = (name: string): number => layers.findIndex((pattern) => pattern.test(name));
+/** What no row names is the ground floor's. */
+const layerOf = (name: string): number => Math.max(0, layers.findIndex((places) => places.some((place) => name === place || (place.endsWith('/') && name.startsWith(place)))));
 const looksUp = ({ from, to }: Import): boolean => layerOf(to) > layerOf(from);
 const arrow = ({ from, to }: Import): string => `${from} -> ${to}`;
 
-/** The first circle of imports that carry values, as a path. */
+/** The first circle of imports, those of types too, as a path. */
 function findCycle(): string[] {
   const done = new Set<string>();
   const follow = (name: string, path: string[]): string[] => {
     if (path.includes(name)) return [...path.slice(path.indexOf(name)), name];
     if (done.has(name)) return [];
-    for (const { to } of ownImports.filter(({ from, typeOnly }) => from === name && !typeOnly)) {
+    for (const { to } of ownImports.filter(({ from }) => from === name)) {
       const cycle = follow(to, [...path, name]);
       if (cycle.length > 0) return cycle;
     }
@@ -117,24 +121,41 @@ function touched(outside: RegExp, isTouch: (member: { object: string; property: 
 }
 
 describe('the layers', () => {
-  it('every file has its layer', () => {
-    expect([...fileNames].filter((name) => layerOf(name) === -1)).toEqual([]);
+  it('every row names what is there', () => {
+    const places = layers.flat();
+    expect(layers).toHaveLength(9);
+    expect(places.filter((place) => ![...fileNames].some((name) => name === place || (place.endsWith('/') && name.startsWith(place))))).toEqual([]);
+    expect(places).toHaveLength(new Set(places).size);
   });
 
   it('every import names a file that exists', () => {
     expect(ownImports.filter(({ to }) => !fileNames.has(to)).map(arrow)).toEqual([]);
   });
 
-  it('no file imports from a higher layer', () => {
-    expect(ownImports.filter((entry) => !entry.typeOnly && looksUp(entry)).map(arrow)).toEqual([]);
-  });
-
-  it('types look up only where that is agreed', () => {
-    expect([...new Set(ownImports.filter((entry) => entry.typeOnly && looksUp(entry)).map(arrow))].sort()).toEqual(typesThatLookUp);
+  it('no file imports from a higher layer, not even a type', () => {
+    expect(ownImports.filter(looksUp).map(arrow)).toEqual([]);
   });
 
   it('no circle of imports', () => {
     expect(findCycle()).toEqual([]);
+  });
+});
+
+describe('what is exported', () => {
+  it('is used by another file', () => {
+    const texts = [...filesUnder('lib', '.ts'), ...filesUnder('test', '.ts').filter((path) => !path.includes('architecture'))].map((path) => [path, readText(path)] as const);
+    const isUsed = (name: string, exported: string): boolean => texts.some(([path, text]) => path !== `lib/${name}` && new RegExp(`\\b${exported}\\b`).test(text));
+    const unused = files.flatMap(({ name, exports }) => exports.filter((exported) => !isUsed(name, exported)).map((exported) => `${name}: ${exported}`));
+    // The declarations of another file have to name it.
+    expect(unused).toEqual(['options/private-key.ts: GivenKey']);
+  });
+});
+
+describe('the tests', () => {
+  it('have a row for each directory', () => {
+    const directories = readdirSync(new URL('../', import.meta.url), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const rows = [...readText('CONTRIBUTING.md').matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+    expect(rows.concat('soak').sort()).toEqual(directories.map(({ name }) => name).sort());
   });
 });
 

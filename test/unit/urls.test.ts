@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Request } from '../../lib/types.js';
-import { appUrl, callbackPathOf, findApi, isLoopback, matchRoute, requestPath, returnPathOf, safeReturnTo } from '../../lib/urls.js';
+import { appUrl, callbackPathOf, findApi, isLoopback, isVisitTo, matchRoute, providerNameIn, queryOf, requestPath, returnPathOf, safeReturnTo } from '../../lib/urls.js';
 import { slowness } from '../support/machine.js';
 
 const fallback = 'https://app.example.com/start';
@@ -49,7 +49,8 @@ const foreign: readonly string[] = [
   '/LOGIN', '/Login', '/lOgOuT', '/%6cogin', '/%6Cogin', '/%6c%6f%67%69%6e', '/log%69n?x=1', '/%4cOGIN', '/%256cogin', '/%25256cogin', '/%2525256cogin',
   '/%252525252525252525256cogin', '/login;x=1', '/login;', '/login;/', '/;x/login', '/login%3bx', '/login%253bx', '//app.example.com//login', '/.//login',
   '/x/../login', '/x/%2e%2e/login', '/x/%2E./login', '/x%2f..%2flogin', '/x/..%2flogin', '/x%5c..%5clogin', '/%2flogin', '/%2e/login', '/%5clogin',
-  '/x/..;/login', '/login%2f', '/login%3freturnTo=x', '/login%23x', '/login/.', '/login/x/..', '/./callback', '/callback/%2e',
+  '/x/..;/login', '/login%2f', '/login%3freturnTo=x', '/login%23x', '/login/.', '/login/x/..', '/./callback', '/callback/%2e', '/.%2flogin', '/..%2flogin', '/x/.%2f..%2flogin',
+  '/backchannel-logout', '/backchannel-logout/acme', '/BACKCHANNEL-LOGOUT/acme/',
 ];
 
 /** The same in the application's own prefix. */
@@ -112,13 +113,27 @@ describe('safeReturnTo', () => {
 
   it('a route that is switched off is a page like any other', () => {
     expect(safeReturnTo('/login', { ...site, routes: { ...routes, login: false } }, fallback)).toBe('https://app.example.com/login');
+    expect(safeReturnTo('/false', { ...site, routes: { ...routes, login: false } }, fallback)).toBe('https://app.example.com/false');
+    expect(safeReturnTo('/backchannel-logout', { ...site, routes: { ...routes, backchannelLogout: false } }, fallback)).toBe('https://app.example.com/backchannel-logout');
+  });
+
+  it('nor is one that only begins like a route of servers, or lies two below it', () => {
+    for (const path of ['/backchannel-logouts', '/backchannel-logout/acme/more', '/frontchannel-logout']) expect(safeReturnTo(path, site, fallback)).toBe(`https://app.example.com${path}`);
+  });
+
+  it('B7: what is escaped five times over hides something', () => {
+    expect(safeReturnTo('/a%25252525', site, fallback)).toBe('https://app.example.com/a%25252525');
+    expect(safeReturnTo('/a%2525252525', site, fallback)).toBe(fallback);
   });
 
   it('nothing, and more than 2 KB before or after escaping, lead to the default page', () => {
     for (const input of [undefined, `/${'x'.repeat(2048)}`, `/${'ü'.repeat(1000)}`, '/%25'.repeat(25_000), '//'.repeat(500_000)]) {
       expect(safeReturnTo(input, site, fallback)).toBe(fallback);
     }
-    expect(safeReturnTo(`/${'x'.repeat(2000)}`, site, fallback)).toHaveLength(2024);
+    expect(safeReturnTo(`/${'x'.repeat(2024)}`, site, fallback)).toHaveLength(2048);
+    expect(safeReturnTo(`/${'x'.repeat(2025)}`, site, fallback)).toBe(fallback);
+    expect(safeReturnTo(`/${'./'.repeat(1023)}o`, site, fallback)).toBe('https://app.example.com/o');
+    expect(safeReturnTo(`/${'./'.repeat(1023)}or`, site, fallback)).toBe(fallback); // though it would be short
   });
 
   it('what is no string, as from a query parser, leads to the default page', () => {
@@ -150,7 +165,7 @@ describe('isLoopback', () => {
     expect(isLoopback(new URL(url))).toBe(true);
   });
 
-  it.each(['http://localhost.example', 'http://notlocalhost', 'http://127.0.0.1.nip.io', 'http://128.0.0.1', 'http://0.0.0.0', 'http://[::2]', 'http://10.0.0.1', 'redis://127.evil'])('%s is not', (url) => {
+  it.each(['http://localhost.example', 'http://notlocalhost', 'http://127.0.0.1.nip.io', 'http://128.0.0.1', 'http://0.0.0.0', 'http://[::2]', 'http://10.0.0.1', 'redis://127.evil', 'redis://x127.0.0.1', 'redis://127.0.0.1x'])('%s is not', (url) => {
     expect(isLoopback(new URL(url))).toBe(false);
   });
 });
@@ -221,6 +236,17 @@ describe('matchRoute', () => {
     ['/shop/callback', undefined, '/shop', 'callback'], // a proxy that keeps the prefix
     ['/callback', undefined, '/shop', 'callback'], // a proxy that strips it
     ['/callback', '/callback', '/shop', 'callback'],
+    ['/login', '/shop/admin/login', '/shop', 'login'], // in a router further down
+    ['/logout', '/shop/admin/logout', '/shop', 'logout'],
+    ['/session', '/shop/admin/session', '/shop', 'session'],
+    ['/backchannel-logout', '/shop/admin/backchannel-logout', '/shop', 'backchannelLogout'],
+    ['/session?renew=false', undefined, '', 'session'],
+    ['/backchannel-logout', undefined, '', 'backchannelLogout'],
+    ['/backchannel-logout/acme?x', undefined, '', 'backchannelLogout'],
+    ['/backchannel-logout/acme/more', undefined, '', undefined],
+    ['/backchannel-logout/', undefined, '', undefined],
+    ['/frontchannel-logout', undefined, '', undefined],
+    ['/othe/login', undefined, '/shop', undefined],
     ['/', undefined, '', undefined],
     ['/login/', undefined, '', undefined],
     ['/LOGIN', undefined, '', undefined],
@@ -265,6 +291,66 @@ describe('matchRoute', () => {
   });
 });
 
+describe('where servers tell of logouts', () => {
+  const off = { ...routes, backchannelLogout: false } as const;
+  const on = { ...routes, backchannelLogout: '/auth/told/', frontchannelLogout: '/auth/framed' } as const;
+  it.each<[string, 'backchannelLogout' | 'frontchannelLogout', string]>([
+    ['/auth/told/acme?x=y', 'backchannelLogout', 'acme'],
+    ['/auth/framed/acme', 'frontchannelLogout', 'acme'],
+    ['/auth/framed', 'frontchannelLogout', ''],
+    ['/x/auth/framed/', 'frontchannelLogout', ''],
+    ['/auth/told/acme', 'frontchannelLogout', ''],
+  ])('%s at %s names the provider "%s"', (url, route, expected) => {
+    expect(providerNameIn(request(url), { basePath: '', routes: on }, route)).toBe(expected);
+    expect(providerNameIn(request(`/shop${url}`), { basePath: '/shop', routes: on }, route)).toBe(expected);
+    expect(matchRoute(request(url), { ...site, routes: on })).toBe(url.startsWith('/x') ? undefined : url.includes('told') ? 'backchannelLogout' : 'frontchannelLogout');
+  });
+
+  it('a route that is switched off names nobody', () => {
+    expect(providerNameIn(request('/backchannel-logout/acme'), { basePath: '', routes: off }, 'backchannelLogout')).not.toBe('acme');
+    expect(matchRoute(request('/backchannel-logout/acme'), { ...site, routes: off })).toBeUndefined();
+    expect(matchRoute(request('/false'), { ...site, routes: off })).toBeUndefined();
+  });
+});
+
+describe('isVisitTo', () => {
+  const bye = 'https://app.example.com/shop/bye?x=y';
+  const visit = (url: string, { method = 'GET', originalUrl = url, page = bye, basePath = '/shop' } = {}) => isVisitTo(Object.assign(request(url, originalUrl), { method }), page, { basePath });
+
+  it('knows the page whatever its query, and wherever the prefix went', () => {
+    for (const url of ['/shop/bye', '/shop/bye?state=a', '/bye?state=a']) expect(visit(url)).toBe(true);
+    expect(visit('/bye', { originalUrl: '/shop/bye' })).toBe(true);
+    expect(visit('/bye', { originalUrl: '/shop/admin/bye' })).toBe(true);
+    expect(visit('/bye', { page: 'https://app.example.com/bye', basePath: '' })).toBe(true);
+  });
+
+  it('takes no other page, nor another method, for it', () => {
+    for (const url of ['/shop/other', '/shop/bye/', '/', '/shop']) expect(visit(url)).toBe(false);
+    expect(visit('/shop/bye', { method: 'POST' })).toBe(false);
+  });
+
+  it('knows a page outside of the prefix by its whole path', () => {
+    const page = 'https://app.example.com/shopping';
+    expect([visit('/shopping', { page }), visit('/ping', { page }), visit('/shop/shopping', { page })]).toEqual([true, false, true]);
+  });
+});
+
+describe('queryOf', () => {
+  const query = (url: string) => queryOf(request(url)).toString();
+  it('is what stands behind the first question mark', () => {
+    expect([query('/x?a=b&c=?d'), query('/x?'), query('/x'), query('?a=b'), query('/abc')]).toEqual(['a=b&c=%3Fd', '', '', 'a=b', '']);
+  });
+
+  it('of no address is empty', () => {
+    expect(queryOf(Object.assign(request(''), { url: undefined })).toString()).toBe('');
+  });
+
+  it('J8: of an address longer than servers take is empty', () => {
+    const longest = `/x?a=${'b'.repeat(65_536 - 5)}`;
+    expect([query(longest).length, query(`${longest}b`)]).toEqual([65_533, '']);
+  });
+});
+
 describe('findApi', () => {
   const api = (url: string) => ({ url: new URL(url), resource: undefined, scope: undefined, provider: undefined });
   const apis = [api('https://api.example.com/v1/'), api('https://api.example.com/v1/admin/'), api('https://whole.example.com/'), api('http://localhost:4000/')];
@@ -292,7 +378,7 @@ describe('findApi', () => {
   it.each([
     'https://api.example.com/', 'https://api.example.com/v10', 'https://api.example.com/v1x/orders', 'https://api.example.com/V1/orders', 'https://api.example.com/v2/v1/',
     'http://api.example.com/v1/orders', 'https://api.example.com:8443/v1/', 'https://api.example.com.evil.example/v1/', 'https://evil.example/v1/',
-    'https://api.example.com@evil.example/v1/', 'https://user@api.example.com/v1/', 'https://user:pass@api.example.com/v1/', 'https://api.example.com./v1/',
+    'https://api.example.com@evil.example/v1/', 'https://user@api.example.com/v1/', 'https://user:pass@api.example.com/v1/', 'https://:pass@api.example.com/v1/', 'https://api.example.com./v1/',
     'https://api.example.com/v1/../admin', 'https://api.example.com/v1/%2e%2e/admin', 'https://api.example.com/v1/.%2E/admin', 'https://api.example.com/v1\\..\\admin',
     'https://api.example.com/v1/..%2fadmin', 'https://api.example.com/v1/..%2Fadmin', 'https://api.example.com/v1/..%5cadmin', 'https://api.example.com/v1/%2e%2e%2fadmin',
     'https://api.example.com/v1/x%2f..%2f..%2fadmin', 'https://api.example.com/v1/%252e%252e/admin', 'https://api.example.com/v1/%252e%252e%252fadmin',
@@ -301,6 +387,18 @@ describe('findApi', () => {
     'blob:https://api.example.com/v1/x', 'http://127.0.0.1:4000/x', 'https://localhost:4000/', 'http://localhost:4001/',
   ].filter((url) => URL.canParse(url)))('%s gets no token', (url) => {
     expect(found(url)).toBeUndefined();
+  });
+
+  it('belongs to the longest, in whichever order they are listed, and to the first of two that are as long', () => {
+    const [url, again] = [new URL('https://api.example.com/v1/admin/users'), api('https://api.example.com/v1/admin/')];
+    expect(findApi(url, apis.toReversed())?.url.href).toBe('https://api.example.com/v1/admin/');
+    expect(findApi(url, [again, ...apis])).toBe(again);
+    expect(findApi(url, [...apis, again])).toBe(apis[1]);
+  });
+
+  it('J8: what is escaped in a path that is longer than servers take gets no token', () => {
+    const longest = `https://api.example.com/v1/%20${'a'.repeat(65_536 - 7)}`;
+    expect([found(longest), found(`${longest}a`)]).toEqual(['https://api.example.com/v1/', undefined]);
   });
 
   it('without a list, nothing gets a token', () => {

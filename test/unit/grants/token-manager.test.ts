@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ProviderError } from '../../../lib/errors.js';
 import { createEvents } from '../../../lib/events.js';
 import type { CodeFlowEvents } from '../../../lib/events.js';
-import type { GrantStore } from '../../../lib/grants/grant-store.js';
+import type { GrantStore, ReadAnswer } from '../../../lib/grants/grant-store.js';
 import { createMemoryGrantStore } from '../../../lib/grants/memory-grant-store.js';
 import { createTokenManager } from '../../../lib/grants/token-manager.js';
 import type { Grant, UsableToken } from '../../../lib/grants/grant.js';
@@ -276,5 +276,136 @@ describe('an ended login', () => {
     const { token } = await stage({}, []);
     const reason = new Error('enough');
     await expect(token({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  });
+});
+
+/** A manager over a store that only records; `grant` began so many seconds ago. */
+function recording(more: { grantIdleTimeoutSeconds?: number } = {}, answer: ReadAnswer = { kind: 'gone' }) {
+  const clock = new HandClock();
+  const asked: unknown[][] = [];
+  const record = (name: string, value: unknown) => (...given: unknown[]) => {
+    asked.push([name, ...given]);
+    return Promise.resolve(value);
+  };
+  const names = ['create', 'renew', 'destroy', 'destroyHashed'] as const;
+  const store = { ...Object.fromEntries(names.map((name) => [name, record(name, undefined)])), read: record('read', answer) } as unknown as GrantStore; // all that is used of it
+  const manager = createTokenManager({ store, clock, events: createEvents(), httpTimeoutSeconds: 5, redisTimeoutSeconds: 0.5, idleTimeoutSeconds: 3600, ...more });
+  const provider = { name: 'default', refresh: () => Promise.reject(new Error('not asked')), revoke: () => Promise.resolve(true) };
+  const grant = (ageSeconds = 0, leftSeconds = 86_400): Grant => {
+    const now = clock.now() / 1000;
+    return { grantId: 'grant', provider, subject: undefined, loginAt: now - ageSeconds, expiresAt: now + leftSeconds, confirmedAt: -Infinity };
+  };
+  return { clock, asked, manager, grant };
+}
+
+describe('the record of a grant', () => {
+  it('is created with whose it is, its end and its time', async () => {
+    const { manager, asked, grant } = recording();
+    const { loginAt, expiresAt } = grant();
+    await manager.create(grant(), { accessToken: 'at' });
+    await manager.create({ ...grant(), subject: 'alice', registration: 'of the client web' }, { accessToken: 'at', expiresInSeconds: 0.0017 });
+    const login = { provider: 'default', loginAt, expiresAt };
+    expect(asked).toStrictEqual([
+      ['create', 'grant', { accessTokens: { '': { token: 'at' } }, login }, undefined, 7_200_000],
+      ['create', 'grant', { accessTokens: { '': { token: 'at', lifetimeSeconds: 0.0017 } }, login: { ...login, subject: 'alice', registration: 'of the client web' } }, 2, 7_200_000],
+    ]);
+  });
+
+  it.each([
+    ['twice the idle time', 0, 7200, undefined, 7_200_000],
+    ['no longer than the login', 0, 7199, undefined, 7_199_000],
+    ['a second at least', 0, -5, undefined, 1000],
+    ['as long as grants are kept, whatever becomes of the session', 0, 10, 500_000, 500_000_000],
+  ])('lives %s', async (_name, age, left, grantIdleTimeoutSeconds, keepMs) => {
+    const { manager, asked, grant } = recording(grantIdleTimeoutSeconds === undefined ? {} : { grantIdleTimeoutSeconds });
+    await manager.create(grant(age, left), { accessToken: 'at' });
+    expect(asked[0]?.[4]).toBe(keepMs);
+  });
+
+  it('is renewed once in half an idle time, from an idle time after the login on', () => {
+    const { manager, asked, grant, clock } = recording();
+    manager.keepAlive(grant(3599));
+    expect(asked).toEqual([]);
+    manager.keepAlive(grant(3600));
+    manager.keepAlive(grant(3600));
+    expect(asked).toEqual([['renew', 'grant', 7_200_000]]);
+    clock.forward(1799);
+    manager.keepAlive(grant(3600));
+    expect(asked).toHaveLength(1);
+    clock.forward(1);
+    manager.keepAlive(grant(3600));
+    expect(asked).toHaveLength(2);
+  });
+
+  it('is not renewed after the end of its login, unless it is kept', () => {
+    const { manager, asked, grant } = recording();
+    manager.keepAlive(grant(90_000, 0));
+    expect(asked).toEqual([]);
+    manager.keepAlive(grant(90_000, 0.001));
+    expect(asked).toHaveLength(1);
+    const kept = recording({ grantIdleTimeoutSeconds: 500_000 });
+    kept.manager.keepAlive(kept.grant(90_000, 0));
+    expect(kept.asked).toEqual([['renew', 'grant', 500_000_000]]);
+  });
+
+  it('tells whose it is, unless it is gone', async () => {
+    const login = { provider: 'default', loginAt: 1, expiresAt: 2 };
+    const { manager, asked } = recording({}, { kind: 'alive', version: 1, tokens: { login, accessTokens: {} } });
+    expect(await manager.loginOf('grant')).toBe(login);
+    expect(asked).toEqual([['read', 'grant', '']]);
+    expect(await recording({}, { kind: 'ended' }).manager.loginOf('grant')).toBeUndefined();
+  });
+
+  it('ends by its hash, too', async () => {
+    const { manager, asked } = recording();
+    await manager.endHashed(['one', 'other']);
+    expect(asked).toEqual([['destroyHashed', ['one', 'other']]]);
+  });
+});
+
+describe('how often the store is asked', () => {
+  const counting = async (first: Partial<TokenResponse> = {}) => {
+    let reads = 0;
+    const all = await stage(first, [], (store) => {
+      const read = store.read.bind(store);
+      return Object.assign(store, { read: (...given: Parameters<typeof read>) => ((reads += 1), read(...given)) });
+    });
+    return { ...all, reads: () => reads };
+  };
+
+  it('F8: once a second, for a token that this process holds', async () => {
+    const { token, clock, reads } = await counting();
+    clock.forward(1);
+    await token();
+    expect(reads()).toBe(0);
+    clock.forward(0.001);
+    await token();
+    expect(reads()).toBe(1);
+    clock.forward(1);
+    await token();
+    expect(reads()).toBe(1);
+  });
+
+  it('not where the session store has vouched for the login just now', async () => {
+    const { manager, grant, clock, reads } = await counting();
+    clock.forward(50);
+    expect(await manager.accessToken({ ...grant, confirmedAt: clock.monotonic() - 1000 }, {})).toMatchObject({ token: 'first' });
+    expect(await manager.current({ ...grant, confirmedAt: clock.monotonic() })).toMatchObject({ refreshToken: 'rt-1' });
+    expect(reads()).toBe(0);
+    await manager.current({ ...grant, confirmedAt: clock.monotonic() - 1001 });
+    expect(reads()).toBe(1);
+  });
+});
+
+describe('close', () => {
+  it('starts no refresh any more, and serves what is good', async () => {
+    const { manager, token, clock, asked, settle } = await stage({}, []);
+    await manager.close(1000);
+    clock.forward(85);
+    expect((await token()).token).toBe('first');
+    await settle();
+    clock.forward(20);
+    await expect(token()).rejects.toMatchObject({ name: 'StoreError', code: 'ERR_CODE_FLOW_CLOSED', message: expect.stringContaining('shutting down') });
+    expect(asked).toEqual([]);
   });
 });

@@ -234,6 +234,15 @@ describe('options are checked when the guard is made', () => {
   });
 });
 
+it('handed to Express uncalled, as `app.get(path, requireAuth, …)`, it lets nobody through and says what is missing', async () => {
+  const seen: unknown[] = [];
+  const app = express();
+  app.get('/', requireAuth as unknown as express.RequestHandler, (_req, res) => void res.send('secret'));
+  app.use(((error, _req, res, _next) => void res.status(500).json(seen.push(error))) satisfies express.ErrorRequestHandler);
+  expect((await supertest(app).get('/')).status).toBe(500);
+  expect(seen).toEqual([expect.objectContaining({ code: 'ERR_CODE_FLOW_OPTION_INVALID', message: expect.stringContaining('write `requireAuth(…)`, not `requireAuth`') })]);
+});
+
 describe('a handler that throws after the guard (THREATS G7)', () => {
   const waiting = contextWith(loginOf(), { ensureAccessToken: () => Promise.resolve() });
   const frameworks = [

@@ -1,9 +1,10 @@
 /** Contexts as codeFlow() makes them. */
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import type { LoginState, RequestContext } from '../../../lib/context.js';
+import type { RequestContext } from '../../../lib/context.js';
 import { resolveOptions } from '../../../lib/options.js';
 import type { LoginRecord } from '../../../lib/session/login-record.js';
+import type { LoginState } from '../../../lib/session/login-state.js';
 import type { Claims, CodeFlowOptions, Request, Response } from '../../../lib/types.js';
 
 /** A request with a response, as Node makes them. */

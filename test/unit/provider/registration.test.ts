@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../lib/clock.js';
 import { PROTOCOL_PARAMETERS } from '../../../lib/protocol-parameters.js';
-import { createProvider, type Provider } from '../../../lib/provider/provider.js';
+import { createProvider } from '../../../lib/provider/create-provider.js';
+import type { Provider } from '../../../lib/provider/provider.js';
 import { readProvider } from '../../../lib/options/provider.js';
 import type { ResolvedProvider } from '../../../lib/types.js';
 

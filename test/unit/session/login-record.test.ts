@@ -8,6 +8,7 @@ describe('D9: a login is an exact shape', () => {
     ['the least', {}],
     ['a scope', { scope: 'openid' }],
     ['no scope at all', { scope: '' }],
+    ['nobody known to have logged in', { subject: undefined, claims: {} }],
     ['a session at the server', { idpSessionId: 'sid' }],
     ['more claims', { claims: { sub: 'alice', groups: ['a'], email_verified: false } }],
     ['a member of a later release', { later: true }],
@@ -34,6 +35,9 @@ describe('D9: a login is an exact shape', () => {
     ['never', { expiresAt: Infinity }],
     ['a scope that is no text', { scope: ['openid'] }],
     ['a server session that is no text', { idpSessionId: 1 }],
+    ['a registration that is no text', { registration: 1 }],
+    ['an empty provider', { provider: '' }],
+    ['a login at no time', { loginAt: undefined }],
   ])('with %s it is none', (_name, more) => {
     expect(isLoginRecord({ ...loginRecord(), ...more })).toBe(false);
   });

@@ -3,7 +3,9 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { systemClock } from '../../../lib/clock.js';
 import { AuthenticationRequiredError, StoreError } from '../../../lib/errors.js';
-import { createLoginWatch, releaseOnClose, type LoginWatch } from '../../../lib/session/login-watch.js';
+import { hashId } from '../../../lib/seal.js';
+import { createLoginWatch, releaseOnClose, reportingEnds, type LoginWatch } from '../../../lib/session/login-watch.js';
+import type { SealedSessionStore } from '../../../lib/session/sealed-session-store.js';
 
 /** The hashes that the store was asked for, question by question. */
 let asked: (readonly string[])[];
@@ -130,5 +132,27 @@ describe('the signal', () => {
     const { signal } = watch.watch('alice', Date.now() / 1000 + 400 * 86_400);
     await pass(5);
     expect(signal.aborted).toBe(false);
+  });
+});
+
+describe('a store that tells the watch', () => {
+  it('of each session that ends through it, once it has, and not where it could not be ended', async () => {
+    const told: unknown[] = [];
+    const done = (name: string, value?: unknown) => (...given: unknown[]) => Promise.resolve((told.push([name, ...given]), value));
+    const parts = { destroy: done('destroy'), replace: done('replace', false), destroyHashed: done('destroyHashed') };
+    const ended = (hash: string): void => void told.push(hash);
+    const successor = { session: 'new', grant: 'of the new' };
+    const store = reportingEnds(parts as unknown as SealedSessionStore, { ended }); // all that ends one
+    await store.destroy('a');
+    expect(await store.replace('b', successor)).toBe(false);
+    await store.destroyHashed(['c', 'd']);
+    expect(told).toEqual([['destroy', 'a'], hashId('a'), ['replace', 'b', successor], hashId('b'), ['destroyHashed', ['c', 'd']], 'c', 'd']);
+    told.length = 0;
+    const down = (): Promise<never> => Promise.reject(new StoreError('ERR_CODE_FLOW_STORE_TIMEOUT', 'down'));
+    const failing = reportingEnds({ ...parts, destroy: down, replace: down, destroyHashed: down } as unknown as SealedSessionStore, { ended });
+    await expect(failing.destroy('a')).rejects.toThrow('down');
+    await expect(failing.replace('b', successor)).rejects.toThrow('down');
+    await expect(failing.destroyHashed(['c'])).rejects.toThrow('down');
+    expect(told).toEqual([]);
   });
 });

@@ -201,6 +201,66 @@ describe('C16: a record that cannot be read is no session', () => {
   });
 });
 
+describe('a session that is looked at', () => {
+  it('is told with what is left of its idle time, which is not renewed', async () => {
+    const id = randomId();
+    await store.create(id, content());
+    expect(await store.peek(id)).toEqual({ content: content(), idleLeftSeconds: idleSeconds });
+    expect(asked).toHaveLength(1); // its creation
+    expect(await store.peek(randomId())).toBeUndefined();
+  });
+
+  it('and is over, or cannot be read, is none', async () => {
+    const [over, garbled] = [randomId(), randomId()];
+    await store.create(over, content({ expiresAt: clock.seconds + 5 }));
+    await keys.set(keyOf(garbled), 'garbage', 100, 'NX');
+    clock.forward(5);
+    expect([await store.peek(over), await store.peek(garbled)]).toEqual([undefined, undefined]);
+  });
+
+  it('by the hash of its id is there or not, for so long', async () => {
+    const id = randomId();
+    await store.create(id, content());
+    expect(await store.exist([hashId('another'), hashId(id)])).toEqual([false, true]);
+    const [gone, left] = await store.timesLeft([hashId('another'), hashId(id)]);
+    expect([gone, Math.ceil(left! / 1000)]).toEqual([undefined, idleSeconds]);
+  });
+});
+
+describe('C7: a session that a login replaces', () => {
+  const successor = { session: 'hash of the new session', grant: 'hash of its grant' };
+
+  it('is gone, and leads whoever still holds its id to the successor, once, for a minute', async () => {
+    const id = randomId();
+    const swapped: unknown[][] = [];
+    store = createSealedSessionStore({ ...keys, swap: (...given) => (swapped.push(given), keys.swap(...given)) }, sealer, clock, idleSeconds);
+    await store.create(id, content());
+    expect(await store.replace(id, successor)).toBe(true);
+    expect(await store.read(id)).toBeUndefined();
+    expect(swapped).toEqual([[`ecf:n:${hashId(id)}`, expect.stringMatching(/^1\.[\w-]{6}\.[\w-]+$/), 60]]);
+    expect([await store.takeSuccessor(id), await store.takeSuccessor(id)]).toEqual([successor, undefined]);
+  });
+
+  it('and was gone before is told apart from one that another login replaced', async () => {
+    const id = randomId();
+    expect(await store.replace(id, successor)).toBe(false);
+    expect(await store.replace(id, { ...successor, session: 'newer' })).toBe(true);
+    expect(await store.takeSuccessor(id)).toEqual({ ...successor, session: 'newer' });
+  });
+
+  it('leads nobody else there, and no session opens as a successor', async () => {
+    const [id, other] = [randomId(), randomId()];
+    await store.replace(id, successor);
+    const value = (await keys.getAndRenew(`ecf:n:${hashId(id)}`, 60))!;
+    await keys.set(keyOf(id), value, 60, 'NX');
+    await keys.set(`ecf:n:${hashId(other)}`, value, 60, 'NX');
+    expect([await store.read(id), await store.takeSuccessor(other), await store.takeSuccessor(randomId())]).toEqual([undefined, undefined, undefined]);
+    await store.create(other, content());
+    await keys.set(`ecf:n:${hashId(other)}`, (await valueOf(other))!, 60, 'NX');
+    expect(await store.takeSuccessor(other)).toBeUndefined();
+  });
+});
+
 describe('a failing store', () => {
   it('is told to the caller, at every step', async () => {
     const broken = createSealedSessionStore(

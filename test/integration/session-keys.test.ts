@@ -1,0 +1,95 @@
+/** The commands on keys that sessions need, in a real Redis. test/unit/session/memory-session-keys.test.ts shows the same of the memory. */
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { createEvents } from '../../lib/events.js';
+import { connectRedis, type RedisConnection } from '../../lib/redis-connection.js';
+import { redisSessionKeys, type SessionKeys } from '../../lib/session/session-keys.js';
+import { startRedis, type RedisServer } from '../support/redis-server.js';
+
+let redis: RedisServer;
+let connection: RedisConnection;
+let keys: SessionKeys;
+beforeAll(async () => {
+  redis = await startRedis();
+  connection = connectRedis(redis.url, 2, createEvents());
+  keys = redisSessionKeys(connection);
+});
+afterAll(async () => {
+  await connection.close();
+  await redis.stop();
+});
+
+const ttl = (key: string): Promise<number> => redis.client().ttl(key);
+const now = (): number => Date.now() / 1000;
+
+it('a key is written where the condition holds, and not where it does not', async () => {
+  const key = randomUUID();
+  expect([await keys.set(key, 'late', 10, 'XX'), await keys.getAndRenew(key, 10)]).toEqual([false, undefined]);
+  expect([await keys.set(key, 'first', 10, 'NX'), await keys.set(key, 'second', 10, 'NX'), await keys.getAndRenew(key, 10)]).toEqual([true, false, 'first']);
+  expect([await keys.set(key, 'third', 50, 'XX'), await keys.getAndRenew(key, 10)]).toEqual([true, 'third']);
+});
+
+it('a key lives as long as it was told at last, by a write or a read, and is looked at without that', async () => {
+  const key = randomUUID();
+  await keys.set(key, 'value', 10, 'NX');
+  expect(await ttl(key)).toBe(10);
+  await keys.getAndRenew(key, 500);
+  expect(await ttl(key)).toBe(500);
+  expect(await keys.peek(key)).toEqual({ value: 'value', leftSeconds: 500 });
+  expect(await keys.timesLeft([key, 'unknown'])).toEqual([expect.any(Number), undefined]);
+  expect((await keys.timesLeft([key]))[0]).toBeGreaterThan(498_000);
+  expect(await ttl(key)).toBe(500);
+  expect([await keys.peek('unknown'), await keys.exist(['unknown', key])]).toEqual([undefined, [false, true]]);
+  expect([await keys.swap(key, 'other', 700), await ttl(key), await keys.swap(randomUUID(), 'new', 5)]).toEqual(['value', 700, undefined]);
+});
+
+it('a key that has no end is none of ours', async () => {
+  const key = randomUUID();
+  await redis.client().set(key, 'value');
+  expect([await keys.peek(key), await keys.timesLeft([key])]).toEqual([undefined, [undefined]]);
+});
+
+it('a key is taken once, and deleted with others', async () => {
+  const [one, two, three] = [randomUUID(), randomUUID(), randomUUID()];
+  for (const key of [one, two, three]) await keys.set(key, 'value', 10, 'NX');
+  expect([await keys.take(one), await keys.take(one)]).toEqual(['value', undefined]);
+  await keys.deleteAll([]);
+  await keys.deleteAll([two, 'unknown']);
+  expect(await keys.exist([one, two, three])).toEqual([false, false, true]);
+});
+
+it('a set has what was added until each one\'s end, lives as long as the last, and loses what was removed', async () => {
+  const key = randomUUID();
+  for (const [member, left] of [['a', 100], ['b', 500.5], ['over', -1]] as const) expect(await keys.addMember(key, member, now() + left)).toEqual({});
+  expect(await ttl(key)).toBeGreaterThanOrEqual(500);
+  expect(await ttl(key)).toBeLessThanOrEqual(502);
+  await keys.addMember(key, 'c', now() + 100);
+  expect((await keys.members(key)).sort()).toEqual(['a', 'b', 'c']);
+  await keys.removeMembers(key, []);
+  await keys.removeMembers(key, ['b', 'unknown']);
+  expect((await keys.members(key)).sort()).toEqual(['a', 'c']);
+});
+
+it('H6: a set tells who adds to it how long ago it was marked, and lists no mark', async () => {
+  const key = randomUUID();
+  expect(await keys.markAndList(key, 'out')).toEqual([]);
+  const { out, dead } = await keys.addMember(key, 'a', now() + 100);
+  expect([out! >= 0, out! < 14_000, dead]).toEqual([true, true, undefined]);
+  expect(await keys.markAndList(key, 'dead')).toEqual(['a']);
+  expect(await keys.addMember(key, 'b', now() + 100)).toEqual({ out: expect.any(Number), dead: expect.any(Number) });
+  expect((await keys.members(key)).sort()).toEqual(['a', 'b']);
+  expect(await ttl(key)).toBeGreaterThan(298); // the marks' own time
+});
+
+it.each(['READONLY', 'MISCONF', 'NOREPLICAS'])('FAULTS 9: while Redis takes no writes a session is read all the same: %s', async (reply) => {
+  const asked: string[] = [];
+  const client = { getex: () => (asked.push('getex'), Promise.reject(new Error(`${reply} no writes`))), get: () => (asked.push('get'), Promise.resolve('value')) };
+  const without = redisSessionKeys({ run: (_name: string, command: (given: unknown) => unknown) => command(client) } as unknown as RedisConnection); // reads ask for nothing else
+  expect([await without.getAndRenew('key', 10), asked]).toEqual(['value', ['getex', 'get']]);
+});
+
+it('no other refusal is taken for that', async () => {
+  const client = { getex: () => Promise.reject(new Error('WRONGTYPE not text')), get: () => Promise.resolve('value') };
+  const failing = redisSessionKeys({ run: (_name: string, command: (given: unknown) => unknown) => command(client) } as unknown as RedisConnection);
+  await expect(failing.getAndRenew('key', 10)).rejects.toThrow('WRONGTYPE');
+});

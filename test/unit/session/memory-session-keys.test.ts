@@ -1,0 +1,119 @@
+/** What test/integration/sessions.test.ts and its like show of Redis, of the memory of one process. */
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { memorySessionKeys } from '../../../lib/session/memory-session-keys.js';
+import { MARK_SECONDS } from '../../../lib/session/session-keys.js';
+import type { SessionKeys } from '../../../lib/session/session-keys.js';
+import { HandClock } from './support.js';
+
+let clock: HandClock;
+let keys: SessionKeys;
+
+// lru-cache holds on to the one `performance` that it found at its start.
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['performance'] });
+  jest.spyOn(performance, 'now').mockImplementation(() => Date.now());
+  clock = new HandClock();
+  keys = memorySessionKeys(clock);
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+const pass = (seconds: number): unknown => jest.advanceTimersByTime(Math.round(seconds * 1000));
+
+describe('a key', () => {
+  it('is written where the condition holds, and not where it does not', async () => {
+    expect(await keys.set('key', 'late', 10, 'XX')).toBe(false);
+    expect(await keys.getAndRenew('key', 10)).toBeUndefined();
+    expect(await keys.set('key', 'first', 10, 'NX')).toBe(true);
+    expect(await keys.set('key', 'second', 10, 'NX')).toBe(false);
+    expect(await keys.getAndRenew('key', 10)).toBe('first');
+    expect(await keys.set('key', 'third', 10, 'XX')).toBe(true);
+    expect(await keys.getAndRenew('key', 10)).toBe('third');
+  });
+
+  it('lives as long as it was told at last, by a write or a read', async () => {
+    await keys.set('key', 'value', 10, 'NX');
+    pass(9.999);
+    expect(await keys.getAndRenew('key', 20)).toBe('value');
+    pass(19.999);
+    expect(await keys.set('key', 'other', 5, 'XX')).toBe(true);
+    pass(4.999);
+    expect(await keys.getAndRenew('key', 1)).toBe('other');
+    pass(1.001);
+    expect(await keys.getAndRenew('key', 10)).toBeUndefined();
+    expect(await keys.getAndRenew('key', 10)).toBeUndefined();
+  });
+
+  it('is looked at, which renews nothing, with the time that is left of it', async () => {
+    await keys.set('key', 'value', 10, 'NX');
+    pass(3.5);
+    expect(await keys.peek('key')).toEqual({ value: 'value', leftSeconds: 7 });
+    expect(await keys.exist(['key', 'other'])).toEqual([true, false]);
+    expect(await keys.timesLeft(['other', 'key'])).toEqual([undefined, 6500]);
+    expect(await keys.peek('other')).toBeUndefined();
+    pass(6.501);
+    expect([await keys.peek('key'), await keys.exist(['key']), await keys.timesLeft(['key'])]).toEqual([undefined, [false], [undefined]]);
+  });
+
+  it('is swapped for another value, whatever was there', async () => {
+    expect(await keys.swap('key', 'first', 10)).toBeUndefined();
+    pass(9);
+    expect(await keys.swap('key', 'second', 10)).toBe('first');
+    pass(9.999);
+    expect(await keys.getAndRenew('key', 1)).toBe('second');
+    expect(await keys.swap('key', 'third', 2)).toBe('second');
+    pass(2.001);
+    expect(await keys.peek('key')).toBeUndefined();
+  });
+
+  it('is taken once, and deleted with others', async () => {
+    for (const key of ['one', 'two', 'three', 'four']) await keys.set(key, key, 10, 'NX');
+    expect([await keys.take('one'), await keys.take('one')]).toEqual(['one', undefined]);
+    await keys.deleteAll(['two', 'three', 'unknown']);
+    expect(await keys.exist(['one', 'two', 'three', 'four'])).toEqual([false, false, false, true]);
+  });
+});
+
+describe('a set', () => {
+  it('has what was added, until each one\'s end, and not what was removed', async () => {
+    for (const [member, left] of [['a', 10], ['b', 20], ['c', 30], ['a', 15]] as const) expect(await keys.addMember('set', member, clock.seconds + left)).toEqual({});
+    expect(await keys.members('set')).toEqual(['a', 'b', 'c']);
+    await keys.removeMembers('set', ['b', 'unknown']);
+    await keys.removeMembers('unknown', ['a']);
+    clock.forward(14.999);
+    expect(await keys.members('set')).toEqual(['a', 'c']);
+    clock.forward(0.001);
+    expect(await keys.members('set')).toEqual(['c']);
+    expect(await keys.members('unknown')).toEqual([]);
+  });
+
+  it('H6: tells who adds to it how long ago it was marked, as long as that matters', async () => {
+    await keys.addMember('set', 'a', clock.seconds + 1000);
+    expect(await keys.markAndList('set', 'out')).toEqual(['a']);
+    clock.forward(2);
+    expect(await keys.markAndList('set', 'dead')).toEqual(['a']);
+    clock.forward(3);
+    expect(await keys.addMember('set', 'b', clock.seconds + 1000)).toEqual({ out: 5000, dead: 3000 });
+    clock.forward(MARK_SECONDS - 5);
+    expect(await keys.addMember('set', 'c', clock.seconds + 1000)).toEqual({ out: MARK_SECONDS * 1000, dead: (MARK_SECONDS - 2) * 1000 });
+    clock.forward(0.001);
+    expect(await keys.addMember('set', 'c', clock.seconds + 1000)).toEqual({ dead: expect.any(Number) });
+    expect(await keys.markAndList('set', 'out')).toEqual(['a', 'b', 'c']);
+    expect(await keys.addMember('other', 'd', clock.seconds + 1000)).toEqual({});
+  });
+
+  it('H6: is marked before anything is in it, and lists what has not ended alone', async () => {
+    expect(await keys.markAndList('set', 'out')).toEqual([]);
+    expect(await keys.addMember('set', 'a', clock.seconds + 1)).toEqual({ out: 0 });
+    clock.forward(1);
+    expect(await keys.markAndList('set', 'out')).toEqual([]);
+  });
+});
+
+it('goes by the system\'s clock if no other is given', async () => {
+  const own = memorySessionKeys();
+  await own.addMember('set', 'a', Date.now() / 1000 + 1);
+  await own.addMember('set', 'b', Date.now() / 1000 - 1);
+  expect(await own.members('set')).toEqual(['a']);
+});
