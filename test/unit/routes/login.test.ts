@@ -4,7 +4,7 @@ import { contextOf, setContext } from '../../../lib/context.js';
 import type { LoginParameters, StepUpParameters } from '../../../lib/context.js';
 import { loginRoute, startLogin } from '../../../lib/routes/login.js';
 import type { RegisteredProvider } from '../../../lib/provider-registry.js';
-import type { LoginState } from '../../../lib/context.js';
+import type { LoginState } from '../../../lib/session/login-state.js';
 import { app, fromElsewhere, loggedIn, nobody, page, stage, visit } from './support.js';
 
 const there = { authorizationUrl: () => new URL('https://id.example.com/auth?x=y') };
