@@ -7,7 +7,7 @@ import { createOAuthFetch } from './oauth-fetch.js';
 import type { OAuthFetch } from './oauth-fetch.js';
 import type { Providers } from './provider-registry.js';
 import type { AuthenticatedOAuth } from './request-oauth.js';
-import { createRequestTokens } from './request-tokens.js';
+import { RequestTokens } from './request-tokens.js';
 import type { LoginRecord } from './session/login-record.js';
 import type { WatchedLogin } from './session/login-watch.js';
 import type { Sessions } from './session/session-middleware.js';
@@ -45,7 +45,8 @@ export async function authenticate(settings: AuthenticateSettings, req: Request)
   if (seen.state.kind === 'unknown') throw seen.state.error;
   const watched = seen.watch(req.socket);
   if (seen.state.kind === 'anonymous' || watched === undefined) return undefined;
-  return loginOn(settings, seen.state.login, watched, createRequestTokens(settings, seen).accessToken);
+  const tokens = new RequestTokens(settings, seen);
+  return loginOn(settings, seen.state.login, watched, (wish) => tokens.accessToken(wish));
 }
 
 function loginOn(

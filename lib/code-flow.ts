@@ -4,8 +4,7 @@ import { authenticate } from './authenticate.js';
 import type { ConnectionLogin } from './authenticate.js';
 import { systemClock } from './clock.js';
 import type { Clock } from './clock.js';
-import { contextOf, setContext } from './context.js';
-import type { RequestContext } from './context.js';
+import { contextOf } from './context.js';
 import { ConfigurationError } from './errors.js';
 import { createDeploymentChecks } from './deployment-checks.js';
 import type { DeploymentCheck } from './deployment-checks.js';
@@ -15,24 +14,21 @@ import { createMemoryGrantStore } from './grants/memory-grant-store.js';
 import { createRedisGrantStore } from './grants/redis-grant-store.js';
 import { createTokenManager } from './grants/token-manager.js';
 import type { TokenManager } from './grants/token-manager.js';
-import { createOAuthFetch } from './oauth-fetch.js';
 import { createOfflineGrant } from './offline-grant.js';
 import type { OfflineGrant } from './offline-grant.js';
 import { resolveOptions } from './options.js';
-import { refuseProtocolParameter } from './options/authorization-params.js';
 import { createProblemTeller } from './problems.js';
 import { createProviders } from './provider-registry.js';
 import type { Providers } from './provider-registry.js';
 import { connectRedis } from './redis-connection.js';
 import type { RedisConnection } from './redis-connection.js';
 import { probeRedis } from './redis-probe.js';
-import { createRequestOAuth } from './request-oauth.js';
-import { createRequestTokens } from './request-tokens.js';
+import { attachParts } from './request-parts.js';
 import { callbackRoute } from './routes/callback.js';
-import { loginRoute, startLogin } from './routes/login.js';
+import { loginRoute } from './routes/login.js';
 import { backchannelLogoutRoute } from './routes/backchannel-logout.js';
 import { frontchannelLogoutRoute } from './routes/frontchannel-logout.js';
-import { endSessions, finishLogout, listSessions, logout, logoutRoute } from './routes/logout.js';
+import { endSessions, finishLogout, listSessions, logoutRoute } from './routes/logout.js';
 import type { EndedSessions } from './routes/logout.js';
 import { renewsSession, sessionRoute } from './routes/session.js';
 import { createSealer } from './seal.js';
@@ -47,9 +43,10 @@ import { checkConnectRedis } from './session/sealed-session-store.js';
 import { memorySessionKeys } from './session/memory-session-keys.js';
 import { redisSessionKeys } from './session/session-keys.js';
 import { createSessions } from './session/session-middleware.js';
-import type { RequestSession, Sessions } from './session/session-middleware.js';
+import type { RequestSession } from './session/opened-session.js';
+import type { Sessions } from './session/session-middleware.js';
 import type { CodeFlowOptions, Middleware, Next, Request, ResolvedOptions, Response } from './types.js';
-import { matchRoute } from './urls.js';
+import { routeMatcher } from './urls.js';
 import type { RouteName } from './urls.js';
 
 /** What `codeFlow()` returns: an Express and Connect middleware with a few methods. */
@@ -134,6 +131,7 @@ export function codeFlow(input: CodeFlowOptions): CodeFlow {
 /** What all requests share. */
 interface Parts {
   options: ResolvedOptions;
+  routeOf: (req: Request) => RouteName | undefined;
   events: Events;
   clock: Clock;
   connection: RedisConnection | undefined;
@@ -165,12 +163,13 @@ function assemble(options: ResolvedOptions): Parts {
   const logoutReturns = createLogoutReturns(sealer, clock, options, sessions.cookieFlags);
   const usedLogoutTokens = createUsedLogoutTokens(keys);
   const checkDeployment = createDeploymentChecks(options, tell);
-  return { options, events, clock, connection, providers, sessions, tokens, transactions, logoutReturns, usedLogoutTokens, checkDeployment };
+  const routeOf = routeMatcher(options);
+  return { options, routeOf, events, clock, connection, providers, sessions, tokens, transactions, logoutReturns, usedLogoutTokens, checkDeployment };
 }
 
 function handle(parts: Parts, req: Request, res: Response, next: Next): void {
   if (contextOf(req) !== undefined) return next(mountedTwice());
-  const route = matchRoute(req, parts.options);
+  const route = parts.routeOf(req);
   const opened = parts.sessions.open(req, res, route !== 'session' || renewsSession(req));
   if (!(opened instanceof Promise)) return serve(parts, route, opened, req, res, next);
   // open() never rejects. A handler that throws is its framework's business: a catch after it would call next() twice (THREATS G7).
@@ -182,7 +181,7 @@ function mountedTwice(): ConfigurationError {
 }
 
 function serve(parts: Parts, route: RouteName | undefined, session: RequestSession, req: Request, res: Response, next: Next): void {
-  attach(parts, session, req, res);
+  attachParts(parts, session, req, res);
   if (route !== undefined) parts.checkDeployment(route, req);
   switch (route) {
     case undefined:
@@ -205,33 +204,4 @@ function serve(parts: Parts, route: RouteName | undefined, session: RequestSessi
 /** A route of ours answers by itself; what it cannot answer goes to the error handlers. */
 function answer(work: Promise<void>, next: Next): void {
   work.catch(next);
-}
-
-/** Puts `oauth` and `oauthFetch` on the request, and what the guards need beside it. */
-function attach(parts: Parts, session: RequestSession, req: Request, res: Response): void {
-  const { options } = parts;
-  const { state } = session;
-  const tokens = createRequestTokens(parts, session);
-  const oauth = createRequestOAuth(state, {
-    getAccessToken: async (wish) => (await tokens.accessToken({ resource: wish?.resource })).token,
-    async login(parameters = {}) {
-      for (const name of Object.keys(parameters.authorizationParams ?? {})) refuseProtocolParameter(name, 'authorizationParams');
-      return startLogin(parts, req, res, session, parameters);
-    },
-    sessionId: () => session.handle,
-    watch: () => session.watch(res)?.signal,
-    logout: (parameters = {}) => logout(parts, res, session, parameters.returnTo),
-  });
-  const context: RequestContext = {
-    options,
-    state,
-    ensureAccessToken: async () => {
-      await tokens.accessToken({});
-    },
-    grantedScope: () => tokens.grantedScope(),
-    startLogin: (parameters) => startLogin(parts, req, res, session, parameters),
-  };
-  setContext(req, context);
-  const oauthFetch = createOAuthFetch({ apis: options.apis, fetch: options.fetch, accessToken: tokens.accessToken });
-  Object.assign(req, { oauth, oauthFetch });
 }

@@ -29,6 +29,8 @@ export interface RequestContext {
   ensureAccessToken(): Promise<void>;
   /** The scope of the current access token, after refreshes; `undefined` when the server never said. */
   grantedScope(): Promise<string | undefined>;
+  /** `req.oauthFetch`, made at its first use. */
+  readonly oauthFetch?: typeof fetch;
   /** The provider of the login that this request was to begin or to finish, once that is known: for starting it again. */
   loginProvider?: string;
   /** Answers with a redirect to the authorization server. */
@@ -44,4 +46,9 @@ export function setContext(req: IncomingMessage, context: RequestContext): void 
 /** `undefined`: codeFlow() did not run on this request. */
 export function contextOf(req: IncomingMessage): RequestContext | undefined {
   return contexts.get(req);
+}
+
+/** The same for an object that inherits from the request. */
+export function inheritedContextOf(req: object): RequestContext | undefined {
+  return contexts.inherited(req);
 }

@@ -13,6 +13,8 @@ function Target(object: object): object {
 
 interface Hidden<T> {
   get(object: object): T | undefined;
+  /** Of the object, or of one that it inherits from: an app may have wrapped ours. */
+  inherited(object: object): T | undefined;
   set(object: object, value: T): void;
 }
 
@@ -27,6 +29,13 @@ export function hidden<T>(): Hidden<T> {
 
     static get(object: object): T | undefined {
       return #value in object ? object.#value : undefined;
+    }
+
+    static inherited(object: object): T | undefined {
+      for (let own: object | null = object; own !== null; own = Object.getPrototypeOf(own) as object | null) {
+        if (#value in own) return own.#value;
+      }
+      return undefined;
     }
 
     static set(object: object, value: T): void {

@@ -108,7 +108,12 @@ const retryAfter = (seconds: number | undefined): Record<string, string> =>
 
 /** Two users must never be served each other's answer by a cache in between (THREATS C13). */
 export function varyByCookie(res: Response): void {
-  const present = String(res.getHeader('Vary') ?? '');
+  const given = res.getHeader('Vary');
+  if (given === undefined) {
+    res.setHeader('Vary', 'Cookie');
+    return;
+  }
+  const present = String(given);
   const names = present.split(',').map((name) => name.trim().toLowerCase());
   if (names.includes('*') || names.includes('cookie')) return;
   res.setHeader('Vary', present === '' ? 'Cookie' : `${present}, Cookie`);

@@ -44,7 +44,7 @@ interface Call {
   /** Why it was not carried out so far. */
   error: unknown;
   /** Ends a wait for the connection. */
-  wake: () => void;
+  wake: (() => void) | undefined;
   /** Ends the call with an error. */
   fail: (error: StoreError) => void;
 }
@@ -82,14 +82,23 @@ class OwnConnection implements RedisConnection {
         this.#events.emit('store.failed', { operation, code: error.code });
         reject(error);
       };
-      const call: Call = { operation, over: false, error: undefined, wake: () => undefined, fail };
+      const call: Call = { operation, over: false, error: undefined, wake: undefined, fail };
       const timer = setTimeout(() => fail(this.#whyNot(call)), this.#timeoutMs);
       this.#calls.add(call);
       if (this.#closed) return fail(shutDown(operation));
-      this.#sendUntilAnswered(send, call).then(
-        (value) => this.#end(call, timer) && resolve(value),
-        (error: unknown) => fail(unavailable(operation, error)),
-      );
+      const succeed = (value: T): void => {
+        if (this.#end(call, timer)) resolve(value);
+      };
+      // Nearly every command is answered at its first sending; the loop, which costs more promises, is for the rest.
+      const sendOn = (error?: unknown): void => {
+        this.#sendUntilAnswered(send, call, error).then(succeed, (reason: unknown) => fail(unavailable(operation, reason)));
+      };
+      if (this.#client.status !== 'ready') return sendOn();
+      try {
+        send(this.#client).then(succeed, sendOn);
+      } catch (error) {
+        sendOn(error);
+      }
     });
   }
 
@@ -105,19 +114,26 @@ class OwnConnection implements RedisConnection {
     return Promise.resolve();
   }
 
-  async #sendUntilAnswered<T>(send: (client: RedisClient) => Promise<T>, call: Call): Promise<T> {
+  /** `failed`: why a first sending was not carried out. */
+  async #sendUntilAnswered<T>(send: (client: RedisClient) => Promise<T>, call: Call, failed?: unknown): Promise<T> {
+    if (failed !== undefined) await this.#pauseAfter(failed, call, FIRST_PAUSE_MS);
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       if (this.#client.status !== 'ready') await this.#connected(call);
       if (call.over) throw call.error;
       try {
         return await send(this.#client);
       } catch (error) {
-        this.#tellProblem(error);
-        if (!passes(error)) throw error;
-        call.error = error;
+        await this.#pauseAfter(error, call, pauseMs);
       }
-      await systemClock.sleep(pauseMs);
     }
+  }
+
+  /** Rejects with an error that does not pass by itself. */
+  async #pauseAfter(error: unknown, call: Call, pauseMs: number): Promise<void> {
+    this.#tellProblem(error);
+    if (!passes(error)) throw error;
+    call.error = error;
+    await systemClock.sleep(pauseMs);
   }
 
   #connected(call: Call): Promise<void> {
@@ -140,7 +156,7 @@ class OwnConnection implements RedisConnection {
     clearTimeout(timer);
     this.#calls.delete(call);
     // Those who gave up must not pile up in a long outage.
-    if (this.#waiting.delete(call.wake)) call.wake();
+    if (call.wake !== undefined && this.#waiting.delete(call.wake)) call.wake();
     return true;
   }
 

@@ -63,7 +63,7 @@ export interface AnonymousOAuth extends OAuthMethods {
 export type RequestOAuth = AuthenticatedOAuth | AnonymousOAuth;
 
 /** What the members do; wired by code-flow. */
-interface OAuthActions extends OAuthMethods {
+export interface OAuthActions extends OAuthMethods {
   sessionId(): string | undefined;
   /** Begins to watch for the end of the login. */
   watch(): AbortSignal | undefined;

@@ -6,52 +6,57 @@ import { loginRequired, wrongProvider } from './grants/refresh-outcomes.js';
 import type { TokenManager } from './grants/token-manager.js';
 import { DEFAULT_RESOURCE } from './grants/token-set.js';
 import type { Providers } from './provider-registry.js';
-import type { LoginRecord } from './session/login-record.js';
-import type { SeenLogin } from './session/session-middleware.js';
+import type { SeenLogin } from './session/opened-session.js';
 
-interface RequestTokens {
-  accessToken: (wish: TokenWish) => Promise<UsableToken>;
-  /** `undefined`: the server never said, so it is what was requested (RFC 6749 §5.1). */
-  grantedScope: () => Promise<string | undefined>;
-}
-
-interface RequestTokensSettings {
+export interface RequestTokensSettings {
   tokens: TokenManager;
   providers: Providers;
   clock: Clock;
 }
 
-export function createRequestTokens({ tokens, providers, clock }: RequestTokensSettings, session: SeenLogin): RequestTokens {
-  const { state } = session;
-  const grant = state.kind === 'authenticated' ? grantOf(state.login) : undefined;
-  if (grant !== undefined) tokens.keepAlive(grant);
+/** Until it is asked for a token it costs next to nothing: most requests never ask. */
+export class RequestTokens {
+  readonly #settings: RequestTokensSettings;
+  readonly #session: SeenLogin;
+  /** When the session vouched for the login. */
+  readonly #confirmedAt: number;
 
-  function grantOf({ grantId, provider, registration, subject, loginAt, expiresAt }: LoginRecord): Grant {
-    return { grantId, provider: providers.of(provider, registration), subject, loginAt, expiresAt, confirmedAt: clock.monotonic() };
+  constructor(settings: RequestTokensSettings, session: SeenLogin) {
+    this.#settings = settings;
+    this.#session = session;
+    this.#confirmedAt = settings.clock.monotonic();
+    if (session.state.kind === 'authenticated') settings.tokens.keepAlive(session.state.login);
   }
 
-  function ownGrant(provider?: string): Grant {
+  async accessToken(wish: TokenWish): Promise<UsableToken> {
+    return this.#endingSession(this.#settings.tokens.accessToken(this.#ownGrant(wish.provider), wish));
+  }
+
+  /** `undefined`: the server never said, so it is what was requested (RFC 6749 §5.1). */
+  async grantedScope(): Promise<string | undefined> {
+    return (await this.#endingSession(this.#settings.tokens.current(this.#ownGrant()))).accessTokens[DEFAULT_RESOURCE]?.scope;
+  }
+
+  #ownGrant(wanted?: string): Grant {
+    const { state } = this.#session;
     if (state.kind === 'unknown') throw state.error;
-    if (provider !== undefined && grant?.provider.name !== provider) throw wrongProvider(provider);
-    if (grant === undefined) throw loginRequired();
-    return grant;
+    const login = state.kind === 'authenticated' ? state.login : undefined;
+    if (wanted !== undefined && login?.provider !== wanted) throw wrongProvider(wanted);
+    if (login === undefined) throw loginRequired();
+    const { grantId, provider, registration, subject, loginAt, expiresAt } = login;
+    return { grantId, provider: this.#settings.providers.of(provider, registration), subject, loginAt, expiresAt, confirmedAt: this.#confirmedAt };
   }
 
   /** A login that the authorization server has ended ends here too, at once (THREATS E10). */
-  async function endingSession<T>(work: Promise<T>): Promise<T> {
+  async #endingSession<T>(work: Promise<T>): Promise<T> {
     try {
       return await work;
     } catch (error) {
       if (error instanceof AuthenticationRequiredError && error.code === 'ERR_CODE_FLOW_LOGIN_ENDED') {
         // If the store fails now, the next request finds the grant ended and tries again.
-        await session.end().catch(() => undefined);
+        await this.#session.end().catch(() => undefined);
       }
       throw error;
     }
   }
-
-  return {
-    accessToken: async (wish) => endingSession(tokens.accessToken(ownGrant(wish.provider), wish)),
-    grantedScope: async () => (await endingSession(tokens.current(ownGrant()))).accessTokens[DEFAULT_RESOURCE]?.scope,
-  };
 }

@@ -114,24 +114,40 @@ export function returnPathOf(req: Request, options: Site & Pick<ResolvedOptions,
   return safeReturnTo(`${origin}${path}`, options, options.afterLogin);
 }
 
-const pathnameOf = (target: string): string => target.replace(/[?#].*$/s, '');
+function pathnameOf(target: string): string {
+  const end = target.search(/[?#]/);
+  return end === -1 ? target : target.slice(0, end);
+}
+
 const isUnder = (path: string, prefix: string): boolean => path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`);
 
 /**
- * Which of our routes the request is for. `url` has lost what the app is mounted under and what a proxy took away;
- * `originalUrl` still has it where nothing was taken away.
+ * Which of our routes a request is for. `url` has lost what the app is mounted under and what a proxy took away;
+ * `originalUrl` still has it where nothing was taken away. Every request asks: all that can be known before is.
  */
+export function routeMatcher(place: Place): (req: Request) => RouteName | undefined {
+  const { login, logout, session, backchannelLogout, frontchannelLogout } = place.routes;
+  const notified = (route: string | false): (string | false)[] => (route === false ? [] : [route, below(route)]);
+  const table: readonly (readonly [RouteName, readonly (string | false)[]])[] = [
+    ['login', [login]],
+    ['callback', place.callbackPaths],
+    ['logout', [logout]],
+    ['session', [session]],
+    ['backchannelLogout', notified(backchannelLogout)],
+    ['frontchannelLogout', notified(frontchannelLogout)],
+  ];
+  const routes = table.flatMap(([name, paths]) => paths.filter((path) => path !== false).map((path) => ({ name, path })));
+  return (req) => {
+    const paths = pathsOf(req, place.basePath);
+    for (const { name, path } of routes) {
+      for (const asked of paths) if (matches(asked, path)) return name;
+    }
+    return undefined;
+  };
+}
+
 export function matchRoute(req: Request, place: Place): RouteName | undefined {
-  const paths = pathsOf(req, place.basePath);
-  const { login, logout, session } = place.routes;
-  if (paths.some((path) => path === login)) return 'login';
-  if (callbackPathOf(req, place) !== undefined) return 'callback';
-  if (paths.some((path) => path === logout)) return 'logout';
-  if (paths.some((path) => path === session)) return 'session';
-  return (['backchannelLogout', 'frontchannelLogout'] as const).find((name) => {
-    const route = place.routes[name];
-    return route !== false && paths.some((path) => path === route || matches(path, below(route)));
-  });
+  return routeMatcher(place)(req);
 }
 
 /** The provider that such a path names, behind the route; `''`: none. */
@@ -155,8 +171,9 @@ export function callbackPathOf(req: Request, { basePath, callbackPaths }: Pick<S
 
 /** As the request came to us, and as it came to the app, both without `basePath`. */
 function pathsOf(req: Request, basePath: string): string[] {
-  const path = pathnameOf(req.url ?? '');
-  const publicPath = pathnameOf(req.originalUrl ?? req.url ?? '');
+  const { url = '', originalUrl = url } = req;
+  const path = pathnameOf(url);
+  const publicPath = originalUrl === url ? path : pathnameOf(originalUrl);
   return publicPath.startsWith(`${basePath}/`) ? [path, publicPath.slice(basePath.length)] : [path];
 }
 

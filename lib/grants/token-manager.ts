@@ -30,7 +30,7 @@ export interface TokenManager {
   /** Whose grant this is; `undefined`: it is gone or has ended. */
   loginOf(grantId: string): Promise<GrantLogin | undefined>;
   /** Lets the record live as long as its session; costs a command only every few hours. */
-  keepAlive(grant: Grant): void;
+  keepAlive(login: Pick<Grant, 'grantId' | 'loginAt' | 'expiresAt'>): void;
   /** Ends the grant here and in the store; answers what it held, for revocation. */
   end(grantId: string): Promise<TokenSet | undefined>;
   /** Ends the grants with these hashes in the store; processes that hold their tokens notice within a second. */
@@ -125,7 +125,7 @@ class StoreTokenManager implements TokenManager {
     return answer.kind === 'alive' ? this.#held.remember(grantId, DEFAULT_RESOURCE, answer).tokens.login : undefined;
   }
 
-  keepAlive(grant: Grant): void {
+  keepAlive(grant: Parameters<TokenManager['keepAlive']>[0]): void {
     const now = this.#clock.now();
     const isOver = this.#keptMs === undefined && now >= grant.expiresAt * 1000;
     if (isOver || now - grant.loginAt * 1000 < this.#idleMs || !this.#held.renewalDue(grant.grantId, this.#idleMs / 2)) return;
@@ -153,7 +153,7 @@ class StoreTokenManager implements TokenManager {
   }
 
   /** Twice the idle time: a session that is used, however rarely, never outlives its grant. */
-  #keepMs({ expiresAt }: Grant): number {
+  #keepMs({ expiresAt }: Pick<Grant, 'expiresAt'>): number {
     if (this.#keptMs !== undefined) return this.#keptMs;
     return Math.max(1000, Math.round(Math.min(this.#idleMs * 2, expiresAt * 1000 - this.#clock.now())));
   }

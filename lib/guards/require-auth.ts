@@ -144,7 +144,8 @@ async function secondRefusal(context: RequestContext, { scope, token }: Requirem
 }
 
 /** RFC 6749 §5.1: a server that does not say has granted what was asked for; one that names no scope has granted none. */
-async function missingScope({ state, ...context }: RequestContext, wanted: readonly string[]): Promise<string[]> {
+async function missingScope(context: RequestContext, wanted: readonly string[]): Promise<string[]> {
+  const { state } = context;
   const atLogin = state.kind === 'authenticated' ? state.login.scope : undefined;
   const granted = ((await context.grantedScope()) ?? atLogin ?? '').split(' ');
   return wanted.flatMap((scope) => scope.split(' ')).filter((scope) => !granted.includes(scope));

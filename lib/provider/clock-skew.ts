@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js';
 import { LoginError } from '../errors.js';
 import type { TellProblem } from '../problems.js';
 import type { Claims } from '../types.js';
-import { currentCall } from './server-call.js';
+import type { ServerCall } from './server-call.js';
 
 /** As openid-client allows for `exp` and `nbf`. */
 const CLOCK_TOLERANCE_SECONDS = 30;
@@ -19,11 +19,10 @@ interface ClockWatch {
  * Compares the `Date` of token answers with our clock: no cache stands before them, as before metadata and keys. The difference goes
  * to the call, to explain a refusal, and to whoever runs the app.
  */
-export function watchClock(name: string, { fetch, clock, tell }: ClockWatch): typeof fetch {
-  return async function watchingFetch(input, init) {
+export function watchClock(name: string, { fetch, clock, tell }: ClockWatch): (call: ServerCall) => typeof fetch {
+  return (call) => async function watchingFetch(input, init) {
     const askedAt = clock.now();
     const response = await fetch(input, init);
-    const call = currentCall();
     if (init?.method !== 'POST' || (call.operation !== 'login' && call.operation !== 'refresh')) return response;
     const seconds = difference(Date.parse(response.headers.get('date') ?? ''), askedAt, clock.now());
     call.clockDifferenceSeconds = seconds;

@@ -20,7 +20,7 @@ export async function exchangeCode(connection: Connection, callback: URL, checks
     throw new LoginError('ERR_CODE_FLOW_STATE_UNKNOWN', 'The record of the login under way is incomplete. Start the login again.');
   }
   const call = startCall('login', httpTimeoutSeconds);
-  const configuration = await connection.configuration();
+  const configuration = connection.ask(await connection.configuration(), call);
   const inFront = answersInFront(options);
   const frontIdToken = inFront ? (callback.searchParams.get('id_token') ?? undefined) : undefined;
   if (frontIdToken !== undefined) call.frontIdToken = frontIdToken;

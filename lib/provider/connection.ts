@@ -1,5 +1,5 @@
 /** What every operation at one authorization server needs. */
-import { None, type Configuration, type ServerMetadata } from 'openid-client';
+import { None, customFetch, type Configuration, type ServerMetadata } from 'openid-client';
 import type { Clock } from '../clock.js';
 import type { ResolvedProvider } from '../types.js';
 import type { TellProblem } from '../problems.js';
@@ -7,6 +7,7 @@ import { watchClock } from './clock-skew.js';
 import { createDiscovery } from './discovery.js';
 import { entraIdConfiguration, isEntraId } from './entra-id.js';
 import { createRegistration } from './registration.js';
+import type { ServerCall } from './server-call.js';
 import { createServerFetch } from './server-fetch.js';
 import { createServerKeys, type FindServerKeys } from './server-keys.js';
 
@@ -28,6 +29,8 @@ export interface Connection {
   readonly configuration: () => Promise<Configuration>;
   /** The same with our id alone, for an endpoint that takes no authentication. */
   readonly unauthenticated: (configuration: Configuration) => Configuration;
+  /** Lets openid-client ask with this configuration on behalf of the call: one call at a time. */
+  readonly ask: (configuration: Configuration, call: ServerCall) => Configuration;
   /** Its public keys, kept for a while. */
   readonly findKeys: FindServerKeys;
 }
@@ -36,7 +39,7 @@ export interface Connection {
 export function connect(options: ResolvedProvider, dependencies: ProviderDependencies): Connection {
   const { fetch, httpTimeoutSeconds, clock, tell } = dependencies;
   const serverFetch = createServerFetch(options, { fetch: watchClock(options.name, { fetch, clock, tell }), httpTimeoutSeconds, clock });
-  const registration = createRegistration(options, serverFetch);
+  const registration = createRegistration(options);
   const findServer = finder();
   return {
     options,
@@ -44,6 +47,10 @@ export function connect(options: ResolvedProvider, dependencies: ProviderDepende
     httpTimeoutSeconds,
     clock,
     configuration,
+    ask(configuration, call) {
+      configuration[customFetch] = serverFetch(call);
+      return configuration;
+    },
     unauthenticated: (configuration) => registration.configuration(configuration.serverMetadata(), None()),
     findKeys: createServerKeys({ name: options.name, serverFetch, httpTimeoutSeconds, clock }),
   };

@@ -1,5 +1,5 @@
 /** Finding the authorization server's metadata: at the first use, once for all who wait, again after a failure. */
-import { allowInsecureRequests, customFetch, discovery, type Configuration, type CustomFetch, type ServerMetadata } from 'openid-client';
+import { allowInsecureRequests, customFetch, discovery, type Configuration, type ServerMetadata } from 'openid-client';
 import type { Clock } from '../clock.js';
 import { ProviderError } from '../errors.js';
 import type { ResolvedProvider } from '../types.js';
@@ -9,9 +9,10 @@ import { translateDiscoveryError } from './provider-errors.js';
 import type { Registration } from './registration.js';
 import { requestFailureIn } from './request-failure.js';
 import { runCall, startCall } from './server-call.js';
+import type { ServerFetch } from './server-fetch.js';
 
 interface DiscoveryDependencies {
-  readonly serverFetch: CustomFetch;
+  readonly serverFetch: ServerFetch;
   readonly httpTimeoutSeconds: number;
   readonly clock: Clock;
 }
@@ -62,10 +63,11 @@ async function discover(
   const { clientId, metadata, authentication } = registration;
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- as in registration.ts
   const execute = options.allowHttp ? [allowInsecureRequests] : [];
+  const call = startCall('discovery', httpTimeoutSeconds);
   const ask = (algorithm: 'oidc' | 'oauth2'): Promise<Configuration> =>
-    discovery(issuer, clientId, metadata, authentication, { algorithm, execute, [customFetch]: serverFetch });
+    discovery(issuer, clientId, metadata, authentication, { algorithm, execute, [customFetch]: serverFetch(call) });
 
-  const configuration = await runCall(startCall('discovery', httpTimeoutSeconds), () =>
+  const configuration = await runCall(call, () =>
     ask('oidc').catch((error: unknown) => {
       if (isNotFound(error)) return ask('oauth2');
       throw error;

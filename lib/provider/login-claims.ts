@@ -19,7 +19,7 @@ export async function withClaims(connection: Connection, configuration: Configur
 
 /** OpenID Connect Core §5.3.2: with an ID Token, both must name the same subject. */
 async function userInfoClaims(
-  { options }: Connection,
+  { options, ask }: Connection,
   configuration: Configuration,
   call: ServerCall,
   { accessToken, claims }: TokenResponse,
@@ -28,7 +28,8 @@ async function userInfoClaims(
     // Marked as deprecated by openid-client to make it stand out: without an ID Token there is no subject to compare with.
     // eslint-disable-next-line @typescript-eslint/no-deprecated
     const subject = claims?.sub ?? skipSubjectCheck;
-    return await runCall(callWithin(call, 'userinfo'), () => fetchUserInfo(configuration, accessToken, subject));
+    const asking = callWithin(call, 'userinfo');
+    return await runCall(asking, () => fetchUserInfo(ask(configuration, asking), accessToken, subject));
   } catch (error) {
     if (codeOf(error) === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') {
       throw new LoginError('ERR_CODE_FLOW_SUBJECT_MISMATCH', `The UserInfo endpoint of the authorization server "${options.name}" names another user than the ID Token.`);

@@ -16,7 +16,7 @@ export async function revoke(connection: Connection, token: string, hint: 'refre
   if (server.revocation_endpoint === undefined) return false;
   const client = takesNoAuthentication(server.revocation_endpoint_auth_methods_supported) ? connection.unauthenticated(configuration) : configuration;
   try {
-    await runCall(call, () => tokenRevocation(client, token, { token_type_hint: hint }));
+    await runCall(call, () => tokenRevocation(connection.ask(client, call), token, { token_type_hint: hint }));
     return true;
   } catch (error) {
     throw toProviderError(error, connection.options.name);

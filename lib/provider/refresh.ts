@@ -17,7 +17,7 @@ export async function refresh(connection: Connection, refreshToken: string, cont
   const call = startCall('refresh', httpTimeoutSeconds);
   let issuer = '';
   try {
-    const configuration = await connection.configuration();
+    const configuration = connection.ask(await connection.configuration(), call);
     issuer = configuration.serverMetadata().issuer;
     const tokens = await runCall(call, async () => {
       const answer = await refreshTokenGrant(configuration, refreshToken, grantParameters(context));

@@ -20,14 +20,17 @@ export interface Registration {
   readonly clientId: string;
   readonly metadata: Partial<ClientMetadata>;
   readonly authentication: ClientAuth;
-  /** Each operation has a new one: openid-client then remembers no keys, and asks our fetch, which knows when to renew them. */
+  /**
+   * Each operation has a new one, which gets the fetch of its call: openid-client then remembers no keys, and asks our fetch, which knows when to
+   * renew them.
+   */
   readonly configuration: (server: Readonly<ServerMetadata>, authentication?: ClientAuth) => Configuration;
   /** Tells a configuration that was made elsewhere what ours are told. */
   readonly prepare: (configuration: Configuration) => Configuration;
 }
 
 /** Throws ConfigurationError for what can never work. */
-export function createRegistration(options: ResolvedProvider, serverFetch: CustomFetch): Registration {
+export function createRegistration(options: ResolvedProvider): Registration {
   checkOptions(options);
   const { clientId } = options;
   // Registered metadata is JSON (RFC 7591 §2). The id is the option's, and no secret lies about in the metadata.
@@ -40,8 +43,8 @@ export function createRegistration(options: ResolvedProvider, serverFetch: Custo
   const own = createClientAuthentication(options);
 
   function prepare(configuration: Configuration): Configuration {
-    configuration[customFetch] = serverFetch;
-    configuration.timeout = undefined; // serverFetch bounds the time
+    configuration[customFetch] = onBehalfOfNobody;
+    configuration.timeout = undefined; // the fetch of the call bounds the time
 
     // Marked as deprecated by openid-client to make it stand out; `allowHttp` says: loopback, or dangerouslyAllowHttp.
     // eslint-disable-next-line @typescript-eslint/no-deprecated
@@ -59,6 +62,9 @@ export function createRegistration(options: ResolvedProvider, serverFetch: Custo
     prepare,
   };
 }
+
+/** A mistake of ours: without a call there is no deadline. */
+const onBehalfOfNobody: CustomFetch = () => Promise.reject(new Error('A request to the authorization server outside of a call.'));
 
 /** The registered algorithm, if ID Tokens are signed with the client secret. */
 export function macAlgorithm({ clientMetadata }: Pick<ResolvedProvider, 'clientMetadata'>): string | undefined {

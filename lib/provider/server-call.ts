@@ -2,7 +2,6 @@
  * One operation at the authorization server, such as redeeming a code: all its requests share one deadline, and what came back
  * is kept here, whatever openid-client makes of it.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TokenResponse } from '../types.js';
 import type { JsonObject } from './token-answer.js';
 import { RequestFailure, type RequestKind } from './request-failure.js';
@@ -23,9 +22,6 @@ export interface ServerCall {
   answer?: JsonObject;
 }
 
-/** Tells the fetch, which openid-client calls, on whose behalf it is called. */
-const calls = new AsyncLocalStorage<ServerCall>();
-
 export function startCall(operation: ServerCall['operation'], seconds: number): ServerCall {
   return { operation, deadline: timeout(seconds) };
 }
@@ -35,15 +31,9 @@ export function callWithin({ deadline }: ServerCall, operation: ServerCall['oper
   return { operation, deadline };
 }
 
-/** Runs openid-client's part of the operation; rejects with a RequestFailure at the deadline. */
+/** Runs the part of the operation that is not ours; rejects with a RequestFailure at the deadline. */
 export async function runCall<T>(call: ServerCall, work: () => Promise<T>): Promise<T> {
-  return within(call.deadline, pendingRequest(call), calls.run(call, work));
-}
-
-export function currentCall(): ServerCall {
-  const call = calls.getStore();
-  if (call === undefined) throw new Error('A request to the authorization server outside of runCall().');
-  return call;
+  return within(call.deadline, pendingRequest(call), work());
 }
 
 export function timeout(seconds: number): AbortSignal {

@@ -10,15 +10,22 @@ import { createKeySet } from './key-set.js';
 import { isBusy, judge, registeredError } from './refusal.js';
 import { RequestFailure, type RequestKind } from './request-failure.js';
 import { parseRetryAfter } from './retry-after.js';
-import { currentCall, timeout, within, type ServerCall } from './server-call.js';
+import { timeout, within, type ServerCall } from './server-call.js';
 import { asJsonObject, parseTokenAnswer, toWire, type JsonObject } from './token-answer.js';
 import { styledTokenRequest, type TokenRequestStyle } from './token-request.js';
 
 /** No token answer, metadata document or key set comes near (THREATS J5). */
 const LONGEST_BODY_BYTES = 256 * 1024;
 
+/**
+ * The fetch of one call: it is told on whose behalf it asks. AsyncLocalStorage would know as well, but its first use makes every promise of the
+ * whole process dearer on Node before 24.
+ */
+export type ServerFetch = (call: ServerCall) => CustomFetch;
+
 interface ServerFetchDependencies {
-  readonly fetch: typeof fetch;
+  /** The fetch for one call. */
+  readonly fetch: (call: ServerCall) => typeof fetch;
   readonly httpTimeoutSeconds: number;
   readonly clock: Clock;
 }
@@ -32,24 +39,23 @@ interface Answer {
   readonly text: string;
 }
 
-export function createServerFetch(style: ServerStyle, { fetch, httpTimeoutSeconds, clock }: ServerFetchDependencies): CustomFetch {
+export function createServerFetch(style: ServerStyle, { fetch, httpTimeoutSeconds, clock }: ServerFetchDependencies): ServerFetch {
   const keySet = createKeySet(clock);
 
-  return async function serverFetch(url, init) {
-    const call = currentCall();
+  return (call) => async function serverFetch(url, init) {
     const kind = requestKind(call, init.method);
     // Kept by server-keys.ts, which asks to see what is new: not what is kept here.
-    if (call.operation === 'keys') return jsonResponse(await fetchKeys(url, init));
-    if (kind === 'keys') return jsonResponse(await keySet.get(keyIdOf(call), () => fetchKeys(url, init)));
+    if (call.operation === 'keys') return jsonResponse(await fetchKeys(call, url, init));
+    if (kind === 'keys') return jsonResponse(await keySet.get(keyIdOf(call), () => fetchKeys(call, url, init)));
     const request = kind === 'token' ? styledTokenRequest(init, style) : init;
-    const answer = await send(fetch, url, request, kind, call.deadline);
+    const answer = await send(fetch(call), url, request, kind, call.deadline);
     if (!isSuccess(answer) || (call.operation === 'refresh' && saysNo(answer.text))) throw refusalOf(kind, answer, clock.now());
     return usableResponse(kind, answer, call, style);
   };
 
   /** All callers share this request: it must not die with the deadline of the call that began it. */
-  async function fetchKeys(url: string, init: CustomFetchOptions): Promise<JsonObject> {
-    const answer = await send(fetch, url, init, 'keys', timeout(httpTimeoutSeconds));
+  async function fetchKeys(call: ServerCall, url: string, init: CustomFetchOptions): Promise<JsonObject> {
+    const answer = await send(fetch(call), url, init, 'keys', timeout(httpTimeoutSeconds));
     if (!isSuccess(answer)) throw refusalOf('keys', answer, clock.now());
     const body = usableBody('keys', answer);
     if (!isKeySet(body)) throw unusable('keys', 'something that is no key set');
@@ -71,7 +77,7 @@ function requestKind(call: ServerCall, method: string): RequestKind {
 }
 
 async function send(
-  fetch: ServerFetchDependencies['fetch'],
+  fetch: typeof globalThis.fetch,
   url: string,
   init: CustomFetchOptions,
   kind: RequestKind,

@@ -1,11 +1,11 @@
 /** The server's public keys, for what comes from it by itself and not as an answer to openid-client. */
 import type { JsonWebKey } from 'node:crypto';
-import type { CustomFetch } from 'openid-client';
 import { backOffMilliseconds } from '../back-off.js';
 import type { Clock } from '../clock.js';
 import { ProviderError } from '../errors.js';
 import { toProviderError } from './provider-errors.js';
 import { runCall, startCall } from './server-call.js';
+import type { ServerFetch } from './server-fetch.js';
 import { asJsonObject } from './token-answer.js';
 
 export type ServerKey = JsonWebKey & { readonly kid?: string; readonly use?: string; readonly key_ops?: unknown; readonly alg?: string };
@@ -15,7 +15,7 @@ export type FindServerKeys = (jwksUri: string, suits: (key: ServerKey) => boolea
 
 interface ServerKeysDependencies {
   readonly name: string;
-  readonly serverFetch: CustomFetch;
+  readonly serverFetch: ServerFetch;
   readonly httpTimeoutSeconds: number;
   readonly clock: Clock;
 }
@@ -33,8 +33,9 @@ export function createServerKeys({ name, serverFetch, httpTimeoutSeconds, clock 
 
   async function ask(jwksUri: string): Promise<readonly ServerKey[]> {
     const init = { method: 'GET', headers: { accept: 'application/json' }, body: undefined, redirect: 'manual' } as const;
+    const call = startCall('keys', httpTimeoutSeconds);
     try {
-      const answer = await runCall(startCall('keys', httpTimeoutSeconds), () => serverFetch(jwksUri, init));
+      const answer = await runCall(call, () => serverFetch(call)(jwksUri, init));
       const keys = asJsonObject(await answer.text())?.['keys'] as readonly ServerKey[]; // serverFetch hands on key sets alone
       kept = { keys, at: clock.monotonic() };
       failed = undefined;

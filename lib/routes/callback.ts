@@ -8,7 +8,8 @@ import { comesFromElsewhere, isPrefetch, redirect, refusePrefetch, sendPage } fr
 import { onwardPage } from '../pages.js';
 import type { Providers, RegisteredProvider } from '../provider-registry.js';
 import type { LoginTransaction, LoginTransactions } from '../session/login-transaction.js';
-import type { RequestSession, Sessions } from '../session/session-middleware.js';
+import type { RequestSession } from '../session/opened-session.js';
+import type { Sessions } from '../session/session-middleware.js';
 import type { Claims, Request, ResolvedOptions, Response, TokenResponse } from '../types.js';
 import { readAnswer } from './callback-answer.js';
 import type { CallbackAnswer } from './callback-answer.js';

@@ -5,7 +5,7 @@
 import { comesFromElsewhere, sendPage } from '../http.js';
 import { loginAgainPage, onwardPage } from '../pages.js';
 import type { LoginRecord } from '../session/login-record.js';
-import type { RequestSession } from '../session/session-middleware.js';
+import type { RequestSession } from '../session/opened-session.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { appUrl, queryOf, safeReturnTo } from '../urls.js';
 

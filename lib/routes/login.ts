@@ -11,13 +11,13 @@ import { namedCallbackPath } from '../options/providers.js';
 import type { Providers, RegisteredProvider } from '../provider-registry.js';
 import { randomId } from '../seal.js';
 import type { LoginTransaction, LoginTransactions } from '../session/login-transaction.js';
-import type { RequestSession } from '../session/session-middleware.js';
+import type { RequestSession } from '../session/opened-session.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { appUrl, queryOf, safeReturnTo } from '../urls.js';
 import { answerFromElsewhere } from './login-from-elsewhere.js';
 import { withoutFlag } from './silent-login.js';
 
-interface LoginSettings {
+export interface LoginSettings {
   options: ResolvedOptions;
   providers: Providers;
   transactions: LoginTransactions;

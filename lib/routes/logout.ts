@@ -14,7 +14,8 @@ import type { LoginRecord } from '../session/login-record.js';
 import type { LoginTransactions } from '../session/login-transaction.js';
 import type { LogoutReturns } from '../session/logout-return.js';
 import type { ListedSession } from '../session/session-administration.js';
-import type { RequestSession, Sessions } from '../session/session-middleware.js';
+import type { RequestSession } from '../session/opened-session.js';
+import type { Sessions } from '../session/session-middleware.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { appUrl, queryOf, safeReturnTo } from '../urls.js';
 
@@ -26,7 +27,7 @@ interface LogoutSettings {
 }
 
 /** What a logout needs beside what the end of a grant does. */
-interface SignOutSettings extends LogoutSettings {
+export interface SignOutSettings extends LogoutSettings {
   transactions: LoginTransactions;
   logoutReturns: LogoutReturns;
 }

@@ -7,7 +7,7 @@ import type { TokenManager } from '../grants/token-manager.js';
 import type { Providers, RegisteredProvider } from '../provider-registry.js';
 import { hashId, randomId } from '../seal.js';
 import type { LoginRecord } from '../session/login-record.js';
-import type { RequestSession } from '../session/session-middleware.js';
+import type { RequestSession } from '../session/opened-session.js';
 import type { Claims, ResolvedOptions, TokenResponse } from '../types.js';
 import { endReplaced, revokeTokens } from './logout.js';
 

@@ -3,7 +3,7 @@ import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { sendJson } from '../http.js';
 import type { LoginRecord } from '../session/login-record.js';
-import type { RequestSession } from '../session/session-middleware.js';
+import type { RequestSession } from '../session/opened-session.js';
 import type { Next, Request, ResolvedOptions, Response } from '../types.js';
 import { queryOf } from '../urls.js';
 

@@ -114,13 +114,11 @@ interface Sleeper {
 
 const sleepers = hidden<Sleeper>();
 
-/** The first use of one of its members wakes it; an app may have wrapped the request in an object that inherits from it. */
+/** The first use of one of its members wakes it. */
 function woken(req: object): View {
-  for (let object: object | null = req; object !== null; object = Object.getPrototypeOf(object) as object | null) {
-    const sleeper = sleepers.get(object);
-    if (sleeper !== undefined) return (sleeper.view ??= sleeper.wake());
-  }
-  throw new TypeError('the session belongs to another request');
+  const sleeper = sleepers.inherited(req);
+  if (sleeper === undefined) throw new TypeError('the session belongs to another request');
+  return (sleeper.view ??= sleeper.wake());
 }
 
 /** Made once: accessors that are the same for all requests let the engine give all of them the same shape. */
@@ -163,7 +161,7 @@ function defineLazily(req: Request, wake: () => View): void {
   Object.defineProperty(req, 'sessionStore', lazyMembers.sessionStore);
 }
 
-export interface AppSessions {
+interface AppSessions {
   /** Defines `req.session`, which costs nothing until it is touched. Touching it throws StoreError when the store cannot tell. */
   attach(req: Request, res: Response, reading: SessionReading): void;
 }

@@ -138,13 +138,13 @@ export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, cloc
 
   return {
     async read(sessionId) {
-      const key = hashId(sessionId);
-      const stored = (await known.get(key)) as SessionData | null; // connect-redis types its answers as any
-      if (stored === null) return undefined;
-      const content = opened(sessionId, carried(stored).sealed);
+      // Not through connect-redis, which has nothing to add here but promises.
+      const stored = await keys.getAndRenew(keyOf(sessionId), idleTimeoutSeconds);
+      if (stored === undefined) return undefined;
+      const content = opened(sessionId, stored);
       if (content !== undefined) return content;
       // Unreadable or over: it would never be of use again, unless to a newer release or with a newer secret (THREATS C16).
-      if (!sealer.mayBeOthers(carried(stored).sealed)) await known.destroy(key);
+      if (!sealer.mayBeOthers(stored)) await known.destroy(hashId(sessionId));
       return undefined;
     },
     async peek(sessionId) {

@@ -70,6 +70,8 @@ redis.call('ZADD',KEYS[1],string.format('%.6f',now+${MARK_SECONDS}),ARGV[1])
 ${END}
 return members`);
 
+const present = (value: string | null): string | undefined => value ?? undefined;
+
 export function redisSessionKeys(connection: RedisConnection): SessionKeys {
   return { ...redisKeys(connection), ...redisSets(connection) };
 }
@@ -79,14 +81,12 @@ export type Sets = Pick<SessionKeys, 'addMember' | 'markAndList' | 'members' | '
 
 function redisKeys(connection: RedisConnection): Omit<SessionKeys, keyof Sets> {
   return {
-    async getAndRenew(key, ttlSeconds) {
-      const value = await connection.run('read the session', (client) =>
-        client.getex(key, 'EX', ttlSeconds).catch((error: unknown) => {
-          if (READS_STILL_WORK.has(replyCode(error) ?? '')) return client.get(key);
-          throw error;
-        }),
-      );
-      return value ?? undefined;
+    getAndRenew(key, ttlSeconds) {
+      // All in one then(): every promise on the way of every request costs.
+      return connection.run('read the session', (client) => client.getex(key, 'EX', ttlSeconds).then(present, (error: unknown) => {
+        if (READS_STILL_WORK.has(replyCode(error) ?? '')) return client.get(key).then(present);
+        throw error;
+      }));
     },
     async peek(key) {
       const [value, leftSeconds] = await connection.run('read the session', (client) => Promise.all([client.get(key), client.ttl(key)]));

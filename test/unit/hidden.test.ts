@@ -28,4 +28,12 @@ describe('hidden', () => {
     expect(inspect(object, { showHidden: true })).toBe('{}');
     expect(kept.get(Object.create(object) as object)).toBeUndefined();
   });
+
+  it('finds it for an object that inherits, where that is asked for', () => {
+    const kept = hidden<string>();
+    const object = {};
+    kept.set(object, 'a secret');
+    expect(kept.inherited(Object.create(Object.create(object) as object) as object)).toBe('a secret');
+    expect(kept.inherited({})).toBeUndefined();
+  });
 });

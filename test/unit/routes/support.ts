@@ -13,7 +13,8 @@ import type { Providers, RegisteredProvider } from '../../../lib/provider-regist
 import type { LoginRecord } from '../../../lib/session/login-record.js';
 import type { LoginTransaction, LoginTransactions } from '../../../lib/session/login-transaction.js';
 import type { LogoutReturns } from '../../../lib/session/logout-return.js';
-import type { RequestSession, Sessions } from '../../../lib/session/session-middleware.js';
+import type { RequestSession } from '../../../lib/session/opened-session.js';
+import type { Sessions } from '../../../lib/session/session-middleware.js';
 import type { UsedLogoutTokens } from '../../../lib/session/used-logout-tokens.js';
 import type { CodeFlowOptions, Request, Response } from '../../../lib/types.js';
 import { HandClock } from '../session/support.js';
