@@ -27,7 +27,7 @@ describe('A17: a login that another site brings about', () => {
   });
 
   it('is asked about where the app finds its providers and none is named: that is no login to go on with', () => {
-    const { text } = come('', fromElsewhere, loggedIn, { provider: undefined, providers: () => undefined } as never);
+    const { text } = come('', fromElsewhere, loggedIn, { provider: undefined, providers: () => undefined });
     expect(text).toContain('Sign in again?');
   });
 

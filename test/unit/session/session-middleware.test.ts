@@ -6,7 +6,8 @@ import { resolveOptions } from '../../../lib/options.js';
 import { createSealer, hashId } from '../../../lib/seal.js';
 import { memorySessionKeys } from '../../../lib/session/memory-session-keys.js';
 import type { SessionKeys } from '../../../lib/session/session-keys.js';
-import { createSessions, type RequestSession, type Sessions } from '../../../lib/session/session-middleware.js';
+import type { RequestSession } from '../../../lib/session/opened-session.js';
+import { createSessions, type Sessions } from '../../../lib/session/session-middleware.js';
 import type { CodeFlowOptions } from '../../../lib/types.js';
 import { exchange, HandClock, loginRecord, pairOf } from './support.js';
 
