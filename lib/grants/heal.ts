@@ -36,7 +36,7 @@ interface HealerSettings {
 }
 
 /** Whether the store shows another past than the one that this process knows. */
-export function wentBack(shown: VersionedTokens, { version, tokens }: HeldToken, resource: string): boolean {
+export function wentBack(shown: VersionedTokens, { version, tokens }: VersionedTokens, resource: string): boolean {
   if (shown.version !== version) return shown.version < version;
   return shown.tokens.refreshToken !== tokens.refreshToken || shown.tokens.accessTokens[resource]?.token !== tokens.accessTokens[resource]?.token;
 }

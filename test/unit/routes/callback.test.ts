@@ -186,6 +186,7 @@ describe('a step-up', () => {
     for (const state of [nobody, { kind: 'authenticated', login: { ...alice, provider: 'other' } }, { kind: 'authenticated', login: { ...alice, subject: 'bob' } }] as LoginState[]) {
       expect((await asked({ acrValues: ['gold'] }, { sub: 'alice' }, state)).names).toContain('revoke');
     }
+    expect(await asked({ acrValues: ['gold'] }, undefined, loggedIn)).toMatchObject({ code: 'ERR_CODE_FLOW_ACR_NOT_MET', names: expect.arrayContaining(['revoke']) });
   });
 });
 

@@ -45,6 +45,10 @@ describe('/login', () => {
     expect(asked.parameters).toEqual({ login_hint: 'bob', max_age: '5' });
   });
 
+  it('leads to `afterLogin` where it names no way back', async () => {
+    expect((await come('/login')).begun.returnTo).toBe(`${app}/home`);
+  });
+
   it('goes to the provider that is named, and to one alone', async () => {
     expect((await come('/login?provider=other', {}, several)).begun.provider).toBe('other');
     await expect(come('/login?provider=default&provider=other', {}, several)).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_PROVIDER_UNKNOWN', message: expect.stringContaining('more than one') });

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StoreError } from '../../../lib/errors.js';
 import { createEvents } from '../../../lib/events.js';
 import { createSealer, hashId, randomId } from '../../../lib/seal.js';
-import { createAppSessions, type AppSessions, type SessionReading } from '../../../lib/session/app-session.js';
+import { createAppSessions, type SessionReading } from '../../../lib/session/app-session.js';
 import { memorySessionKeys } from '../../../lib/session/memory-session-keys.js';
 import { createSealedSessionStore, type SealedSessionStore, type SessionContent } from '../../../lib/session/sealed-session-store.js';
 import { createSessionCookie } from '../../../lib/session/session-cookie.js';
@@ -23,7 +23,7 @@ type AppRequest = IncomingMessage & {
 
 let store: SealedSessionStore;
 let asked: string[];
-let sessions: AppSessions;
+let sessions: ReturnType<typeof createAppSessions>;
 let failed: unknown[];
 
 beforeEach(() => {
