@@ -60,7 +60,8 @@ function derivedKeys(): (master: MasterKey, purpose: Purpose, id: string) => Key
     const known = remembered.get(name);
     if (known !== undefined) return known;
     const key = createSecretKey(derive(master.bytes, id, purpose));
-    if (purpose !== 'login transaction') remembered.set(name, key); // whose ids come twice at most
+    // Those of logins come a few times at most, and anybody can make up ids of theirs, which would push out the others.
+    if (purpose !== 'login transaction' && purpose !== 'finished login') remembered.set(name, key);
     return key;
   };
 }

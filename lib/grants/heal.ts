@@ -4,20 +4,31 @@
  * versions never go back for anybody.
  */
 import { randomUUID } from 'node:crypto';
-import type { GrantStore, VersionedTokens } from './grant-store.js';
-import type { Known } from './held-tokens.js';
+import type { Clock } from '../clock.js';
+import type { Commit, GrantStore, VersionedTokens } from './grant-store.js';
+import type { HeldToken } from './held-tokens.js';
 import type { Locks } from './lock.js';
 import { loginEnded, loginRequired } from './refresh-outcomes.js';
 import { attemptOf } from './refresh-request.js';
 import type { RefreshRequest } from './refresh-request.js';
 
+/** What this process knows of a login. */
+export interface KnownPast {
+  /** The newest version, and the resource whose access token came with it. */
+  readonly newest: HeldToken;
+  readonly resource: string;
+  /** The token for the resource that is asked for. */
+  readonly own: HeldToken | undefined;
+}
+
 export interface Healer {
-  /** `request.version`: the one that the store shows. Resolves when it shows `newest`, or something later. */
-  heal(request: RefreshRequest, newest: Known): Promise<void>;
+  /** `request.version`: the one that the store shows. Resolves when it shows the newest, or something later. */
+  heal(request: RefreshRequest, past: KnownPast): Promise<void>;
 }
 
 interface HealerSettings {
   readonly store: GrantStore;
+  readonly clock: Clock;
   readonly locks: Locks;
   readonly healed: (request: RefreshRequest, version: number) => void;
   /** Logged out meanwhile: what only this process knew must not live on at the server. */
@@ -25,35 +36,42 @@ interface HealerSettings {
 }
 
 /** Whether the store shows another past than the one that this process knows. */
-export function wentBack(shown: VersionedTokens, { version, tokens }: VersionedTokens, resource: string): boolean {
+export function wentBack(shown: VersionedTokens, { version, tokens }: HeldToken, resource: string): boolean {
   if (shown.version !== version) return shown.version < version;
   return shown.tokens.refreshToken !== tokens.refreshToken || shown.tokens.accessTokens[resource]?.token !== tokens.accessTokens[resource]?.token;
 }
 
-/** Of two lines that parted, the one whose token ends later was redeemed later. */
-function isLater({ leftMs, version }: VersionedTokens, known: VersionedTokens): boolean {
-  return version === known.version || (leftMs !== undefined && known.leftMs !== undefined && leftMs > known.leftMs);
-}
+export function createHealer({ store, clock, locks, healed, revoke }: HealerSettings): Healer {
+  /** Heals of this process do not wait for each other, nor for one whose end Redis lost. */
+  const ownerOfAll = randomUUID();
 
-export function createHealer({ store, locks, healed, revoke }: HealerSettings): Healer {
+  /** Of two lines that parted, the one whose token ends later was redeemed later. */
+  function isLater({ leftMs, version }: VersionedTokens, { newest, own }: KnownPast): boolean {
+    return version === newest.version || (leftMs !== undefined && own !== undefined && leftMs > own.endsAt - clock.monotonic());
+  }
+
+  function commitOf(shown: VersionedTokens, past: KnownPast, keepMs: number): Commit {
+    const { newest, resource } = past;
+    if (isLater(shown, past)) return { tokens: shown.tokens, newVersion: newest.version + 1, leftMs: 'keep', backOffMs: 0, keepMs };
+    // Of other resources' tokens the store has its own with their ends.
+    const accessTokens = { ...shown.tokens.accessTokens, ...(newest.accessToken === undefined ? {} : { [resource]: newest.accessToken }) };
+    const leftMs = newest.endsAt === Infinity ? undefined : Math.max(0, Math.round(newest.endsAt - clock.monotonic()));
+    return { tokens: { ...newest.tokens, accessTokens }, newVersion: newest.version, leftMs, backOffMs: 0, keepMs };
+  }
+
   return {
-    async heal(request, newest) {
+    async heal(request, past) {
+      const { newest, resource } = past;
       // The lock, because whoever holds it redeems the token that is there now; if it is still ours, this is the same commit again.
-      const owner = newest.owner ?? randomUUID();
+      const owner = newest.owner ?? ownerOfAll;
       const shown = await locks.acquire(request, owner);
-      if (shown.kind === 'gone') {
-        revoke(request, newest.tokens.refreshToken);
-        throw loginRequired();
-      }
       if (shown.kind === 'ended') throw loginEnded();
       if (shown.kind === 'newer') {
-        if (wentBack(shown, newest, request.resource)) await this.heal({ ...request, version: shown.version }, newest);
+        if (wentBack(shown, newest, resource)) await this.heal({ ...request, version: shown.version }, past);
         return;
       }
-      const commit = isLater(shown, newest)
-        ? { tokens: shown.tokens, newVersion: newest.version + 1, leftMs: 'keep' as const }
-        : { tokens: newest.tokens, newVersion: newest.version, leftMs: newest.leftMs === undefined ? undefined : Math.max(0, Math.round(newest.leftMs)) };
-      const answer = await store.commit(attemptOf(request, owner), { ...commit, backOffMs: 0, keepMs: request.keepMs });
+      const attempt = { ...attemptOf(request, owner), resource };
+      const answer = shown.kind === 'gone' ? shown : await store.commit(attempt, commitOf(shown, past, request.keepMs));
       if (answer.kind === 'committed') healed(request, answer.version);
       if (answer.kind === 'gone') {
         revoke(request, newest.tokens.refreshToken);

@@ -36,7 +36,7 @@ export interface HeldTokens {
   /** Keeps what the store said; never replaces a newer version by an older one. */
   remember(grantId: string, resource: string, known: Known): HeldToken;
   /** The newest version known of any resource's token: for a store that lost it. */
-  newest(grantId: string): (Known & { readonly resource: string }) | undefined;
+  newest(grantId: string): readonly [resource: string, newest: HeldToken] | undefined;
   /** The login has ended here: nothing of it is served or remembered again. */
   forget(grantId: string): void;
   hasEnded(grantId: string): boolean;
@@ -86,12 +86,7 @@ export function createHeldTokens(clock: Clock): HeldTokens {
       if (!ended.has(grantId) && (before === undefined || before.version <= known.version)) keep(grantId, resource, assessed);
       return assessed;
     },
-    newest(grantId) {
-      const own = [...(grants.get(grantId) ?? [])].sort(([, a], [, b]) => b.version - a.version);
-      if (own[0] === undefined) return undefined;
-      const [resource, { version, tokens, endsAt, owner }] = own[0];
-      return { resource, version, tokens, owner, ...(endsAt === Infinity ? {} : { leftMs: endsAt - clock.monotonic() }) };
-    },
+    newest: (grantId) => [...(grants.get(grantId) ?? [])].sort(([, a], [, b]) => b.version - a.version)[0],
     forget(grantId) {
       ended.set(grantId, true);
       grants.delete(grantId);

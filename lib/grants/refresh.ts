@@ -67,7 +67,7 @@ class StoreRefresher implements Refresher {
     // holder. Derived, never an option: a lease shorter than the call spends the refresh token twice (THREATS E3).
     this.#locks = createLocks(store, clock, Math.round((httpTimeoutSeconds + 2 * redisTimeoutSeconds) * 1000 + 4000));
     const healed = (request: RefreshRequest, version: number): void => this.#tell('refresh.healed', request, version);
-    this.#healer = createHealer({ store, locks: this.#locks, healed, revoke: (...given) => this.#revoke(...given) });
+    this.#healer = createHealer({ store, clock, locks: this.#locks, healed, revoke: (...given) => this.#revoke(...given) });
   }
 
   /** The lock and what it leads to, or the newer version that makes it needless. */

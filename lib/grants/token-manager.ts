@@ -180,8 +180,9 @@ class StoreTokenManager implements TokenManager {
 
   /** The store went back in time: what this process still knows is put there again, and the old version is never served. */
   async #heal(request: RefreshRequest): Promise<void> {
-    const newest = this.#held.newest(request.grantId);
-    if (newest !== undefined) await this.#refresher.heal({ ...request, resource: newest.resource }, newest);
+    const [resource, newest] = this.#held.newest(request.grantId) ?? [];
+    if (resource === undefined || newest === undefined) return;
+    await this.#refresher.heal(request, { newest, resource, own: this.#held.get(request.grantId, request.resource) });
   }
 
   #request(grant: Grant, wish: TokenWish, version: number, wait: boolean): RefreshRequest {

@@ -119,8 +119,9 @@ async function hasValidSignature({ options, findKeys }: Connection, jwksUri: str
 }
 
 /** RFC 7517 §4.2 to §4.5. */
-function suits({ kid, use, alg }: ServerKey, algorithm: string, keyId: unknown): boolean {
-  return (keyId === undefined || kid === keyId) && (use === undefined || use === 'sig') && (alg === undefined || alg === algorithm);
+function suits({ kid, use, key_ops: operations, alg }: ServerKey, algorithm: string, keyId: unknown): boolean {
+  const isForSignatures = (use === undefined || use === 'sig') && (operations === undefined || (Array.isArray(operations) && operations.includes('verify')));
+  return (keyId === undefined || kid === keyId) && isForSignatures && (alg === undefined || alg === algorithm);
 }
 
 function contentOf({ sub, sid, jti, iat, exp }: JsonObject, clock: Clock): LogoutToken {

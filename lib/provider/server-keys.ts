@@ -1,13 +1,14 @@
 /** The server's public keys, for what comes from it by itself and not as an answer to openid-client. */
 import type { JsonWebKey } from 'node:crypto';
 import type { CustomFetch } from 'openid-client';
+import { backOffMilliseconds } from '../back-off.js';
 import type { Clock } from '../clock.js';
 import { ProviderError } from '../errors.js';
 import { toProviderError } from './provider-errors.js';
 import { runCall, startCall } from './server-call.js';
 import { asJsonObject } from './token-answer.js';
 
-export type ServerKey = JsonWebKey & { readonly kid?: string; readonly use?: string; readonly alg?: string };
+export type ServerKey = JsonWebKey & { readonly kid?: string; readonly use?: string; readonly key_ops?: unknown; readonly alg?: string };
 
 /** The keys that suit, fetched anew when none does. Throws ProviderError while that cannot be said. */
 export type FindServerKeys = (jwksUri: string, suits: (key: ServerKey) => boolean) => Promise<readonly ServerKey[]>;
@@ -27,6 +28,8 @@ const UNKNOWN_KEY_PAUSE_MS = 10_000;
 export function createServerKeys({ name, serverFetch, httpTimeoutSeconds, clock }: ServerKeysDependencies): FindServerKeys {
   let kept: { readonly keys: readonly ServerKey[]; readonly at: number } | undefined;
   let inFlight: Promise<readonly ServerKey[]> | undefined;
+  /** Whoever makes up tokens must not make requests either while none is answered (THREATS D6). */
+  let failed: { readonly times: number; readonly error: ProviderError; readonly notBefore: number } | undefined;
 
   async function ask(jwksUri: string): Promise<readonly ServerKey[]> {
     const init = { method: 'GET', headers: { accept: 'application/json' }, body: undefined, redirect: 'manual' } as const;
@@ -34,9 +37,13 @@ export function createServerKeys({ name, serverFetch, httpTimeoutSeconds, clock 
       const answer = await runCall(startCall('keys', httpTimeoutSeconds), () => serverFetch(jwksUri, init));
       const keys = asJsonObject(await answer.text())?.['keys'] as readonly ServerKey[]; // serverFetch hands on key sets alone
       kept = { keys, at: clock.monotonic() };
+      failed = undefined;
       return keys;
-    } catch (error) {
-      throw toProviderError(error, name);
+    } catch (cause) {
+      const error = toProviderError(cause, name);
+      const times = (failed?.times ?? 0) + 1;
+      failed = { times, error, notBefore: clock.monotonic() + backOffMilliseconds(times) };
+      throw error;
     } finally {
       inFlight = undefined;
     }
@@ -48,6 +55,7 @@ export function createServerKeys({ name, serverFetch, httpTimeoutSeconds, clock 
     if (suitable.length > 0) return suitable;
     // It may be a new one: whoever sent this tries again when we could not tell.
     if (ageMs < UNKNOWN_KEY_PAUSE_MS) throw askedAMomentAgo(name);
+    if (failed !== undefined && clock.monotonic() < failed.notBefore) throw failed.error;
     inFlight ??= ask(jwksUri);
     return (await inFlight).filter(suits);
   };

@@ -19,8 +19,10 @@ const MARK_VALUE = 'elsewhere';
  */
 export function answerFromElsewhere(options: ResolvedOptions, req: Request, res: Response, session: RequestSession): boolean {
   const query = queryOf(req);
-  const isSecondVisit = query.get(MARK) === MARK_VALUE;
-  if (!isSecondVisit && !comesFromElsewhere(req)) return false;
+  // Anybody's link may bear the mark; the page of ours that sets it is no other site.
+  const isFirstVisit = comesFromElsewhere(req);
+  const isSecondVisit = !isFirstVisit && query.get(MARK) === MARK_VALUE;
+  if (!isFirstVisit && !isSecondVisit) return false;
   if (session.state.kind === 'unknown') throw session.state.error;
   if (session.state.kind === 'anonymous') {
     // It may only look so: another site's link carries no SameSite=Strict cookie. A page of our own does (THREATS C12).

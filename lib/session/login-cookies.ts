@@ -66,6 +66,9 @@ export const LIFETIME_SECONDS = 600;
 const MOST_AT_ONCE = 5;
 const MOST_BYTES = 4096;
 
+/** Each takes two keys of its own: whoever sends a header full of them must not keep us busy (THREATS J8). Browsers send the newest last. */
+const MOST_OPENED = 2 * MOST_AT_ONCE;
+
 interface LoginCookieSettings {
   sealer: Sealer;
   clock: Clock;
@@ -89,13 +92,15 @@ export function createLoginCookies({ sealer, clock, sessionCookieName, flags }: 
   }
 
   const cookiesOf = (req: Pick<Request, 'headers'>): Cookie[] => readCookies(req.headers.cookie).filter(({ name }) => name.startsWith(prefix));
+  const openAll = (req: Pick<Request, 'headers'>): HeldLogin[] =>
+    cookiesOf(req).map((cookie, index, { length }) => (index < length - MOST_OPENED ? { cookie } : open(cookie)));
   const clear: LoginCookies['clear'] = (res, { cookie, pending, finished }) =>
     appendSetCookie(res, writeCookie(cookie.name, '', ownFlags(flags, pending ?? finished), 0));
 
   return {
     nameOf,
     clear,
-    all: (req) => cookiesOf(req).map(open),
+    all: openAll,
     find(req, state) {
       const name = nameOf(state);
       const [cookie, ...more] = cookiesOf(req).filter((one) => one.name === name);
@@ -105,7 +110,7 @@ export function createLoginCookies({ sealer, clock, sessionCookieName, flags }: 
       const name = nameOf(login.state);
       const value = sealer.seal('login transaction', name, JSON.stringify(login));
       const mayBeOthers = ({ cookie }: HeldLogin): boolean => sealer.mayBeOthers(cookie.value);
-      for (const held of superfluous({ name, value }, cookiesOf(req).map(open), mayBeOthers)) clear(res, held);
+      for (const held of superfluous({ name, value }, openAll(req), mayBeOthers)) clear(res, held);
       appendSetCookie(res, writeCookie(name, value, ownFlags(flags, login), LIFETIME_SECONDS));
     },
     putFinished(res, state, login) {

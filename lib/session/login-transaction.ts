@@ -2,6 +2,7 @@
  * Logins under way. Their cookies are all there is of them, so that tabs do not disturb each other and nothing is stored before an answer
  * comes. A finished login leaves where it led to, so that visiting its callback again leads there too, in whichever process.
  */
+import { randomUUID } from 'node:crypto';
 import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { isSameText } from '../constant-time.js';
@@ -47,7 +48,7 @@ export interface LoginTransactions {
 interface TransactionSettings {
   sealer: Sealer;
   clock: Clock;
-  keys: Pick<SessionKeys, 'set'>;
+  keys: Pick<SessionKeys, 'set' | 'peek'>;
   sessionCookieName: string;
   flags: CookieFlags;
 }
@@ -80,7 +81,11 @@ export function createLoginTransactions({ keys, clock, ...settings }: Transactio
       return more.length === 0 ? only?.pending : undefined;
     },
 
-    claim: ({ state }) => keys.set(CLAIM_PREFIX + hashId(state), '', LIFETIME_SECONDS, 'NX'),
+    async claim({ state }) {
+      const [key, ours] = [CLAIM_PREFIX + hashId(state), randomUUID()];
+      // Ours, if the first answer got lost and it was sent again (THREATS E6).
+      return (await keys.set(key, ours, LIFETIME_SECONDS, 'NX')) || (await keys.peek(key))?.value === ours;
+    },
 
     finish(res, { state, returnTo, byPost, endedBefore }) {
       const endedAt = [...lately(endedBefore), epochSeconds(clock)].slice(-MOST_REMEMBERED);

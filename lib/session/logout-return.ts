@@ -51,7 +51,7 @@ export function createLogoutReturns(sealer: Sealer, clock: Clock, options: Resol
     },
 
     take(req, res) {
-      if (req.headers.cookie?.includes(`${name}=`) !== true || !isVisitTo(req, options.afterLogout, options)) return undefined;
+      if (res.headersSent || req.headers.cookie?.includes(`${name}=`) !== true || !isVisitTo(req, options.afterLogout, options)) return undefined;
       const kept = open(req);
       const [state, ...more] = queryOf(req).getAll('state');
       // Another state: not the answer to this logout. Nobody is led anywhere, and the cookie ends in time.

@@ -176,7 +176,8 @@ function createSuccessors(keys: SessionKeys, sealer: Sealer): Pick<SealedSession
       const value = sealer.seal('session', sessionId, JSON.stringify(successor), 'successor');
       const earlier = await keys.swap(successorOf(sessionId), value, SUCCESSOR_SECONDS);
       const taken = await keys.take(keyOf(sessionId));
-      return taken !== undefined || earlier !== undefined;
+      // Our own note is no other login's: it was written before, and the answer got lost.
+      return taken !== undefined || (earlier !== undefined && earlier !== value);
     },
     async takeSuccessor(sessionId) {
       const text = sealer.open('session', sessionId, (await keys.take(successorOf(sessionId))) ?? '', 'successor');

@@ -2,7 +2,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { insufficientScope, invalidToken } from '../support/api-server.js';
 import type { AppRequest, Route } from '../support/apps.js';
-import { gate, longTimeouts, startFaultWorld, until } from '../support/fault-world.js';
+import { eventually, gate } from '../support/eventually.js';
+import { longTimeouts, startFaultWorld } from '../support/fault-world.js';
 import type { FaultWorld } from '../support/fault-world.js';
 import { listen, sendJson } from '../support/http.js';
 
@@ -93,7 +94,7 @@ describe('an API that hangs', () => {
     const release = gate();
     world.api.plan.push({ until: release.opened }, { until: release.opened });
     const patient = app.call(login);
-    await until(() => world.api.plan.length === 1);
+    await eventually(() => world.api.plan.length === 1);
     expect((await app.call(login, '/impatient')).json()).toMatchObject({ error: 'TimeoutError' });
     release.open();
     expect((await patient).status).toBe(200);

@@ -1,4 +1,5 @@
 /** The authorization server fails, lies or is slow at a refresh: only a confirmed refusal ends a login, and no refresh token is thrown away. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RequestListener } from 'node:http';
 import { importJWK, SignJWT, type JWK } from 'jose';
@@ -6,7 +7,8 @@ import { startAppProcess } from '../support/app-process.js';
 import type { TokenPlan } from '../support/authorization-server.js';
 import { testSigningKey } from '../support/authorization-server/configuration.js';
 import { createBrowser } from '../support/browser.js';
-import { gate, longTimeouts, startFaultWorld, until } from '../support/fault-world.js';
+import { eventually, gate } from '../support/eventually.js';
+import { longTimeouts, startFaultWorld } from '../support/fault-world.js';
 import type { FaultWorld, Login } from '../support/fault-world.js';
 import { listen } from '../support/http.js';
 import { changeTokenAnswers } from '../support/token-answers.js';
@@ -26,7 +28,6 @@ afterEach(() => {
 const refreshes = (): number => world.authorizationServer.tokenRequests.refresh_token;
 const reused = (): number => world.authorizationServer.tokenEndpoint.reusedRefreshTokens;
 const plan = (planned: TokenPlan): void => void world.authorizationServer.plan.push({ grantType: 'refresh_token', ...planned });
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const unavailable = { status: 503, code: 'ERR_CODE_FLOW_TOKEN_UNAVAILABLE' };
 const ended = { status: 401, code: 'ERR_CODE_FLOW_LOGIN_ENDED' };
 /** Longer than any back-off. */
@@ -214,7 +215,7 @@ describe('the server is asked no more often than it wants', () => {
     const release = gate();
     plan(makePlan(release.opened));
     const first = await app.call(login);
-    await until(() => refreshes() === before + 1);
+    await eventually(() => refreshes() === before + 1);
     // Until it is released, whoever waited for the server would wait in vain.
     for (let times = 0; times < 20; times += 1) {
       const answer = await app.call(login);
@@ -280,7 +281,7 @@ describe('an answer that is not as it should be', () => {
     expect(app.count('refresh.subject_mismatch')).toBe(1);
     expect(await login.record.fields()).toEqual({ v: '1', end: 'refused' });
     expect(world.api.calls).toHaveLength(calls);
-    await until(() => world.authorizationServer.counters.revocations === revocations + 1);
+    await eventually(() => world.authorizationServer.counters.revocations === revocations + 1);
     world.authorizationServer.intercept = undefined;
     await expectCleanLogin(login);
   });

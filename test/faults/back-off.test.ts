@@ -1,6 +1,8 @@
 /** E11: a server that fails is left alone, however many requests want a token. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { longTimeouts, startFaultWorld, until } from '../support/fault-world.js';
+import { eventually } from '../support/eventually.js';
+import { longTimeouts, startFaultWorld } from '../support/fault-world.js';
 import type { FaultApp, FaultWorld, Login } from '../support/fault-world.js';
 
 let world: FaultWorld;
@@ -12,7 +14,6 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 it('E11, FAULTS 30: a hundred requests a second on two processes: one token call per back-off, and each back-off is longer', async () => {
   const apps = [await world.fresh(), await world.fresh()];
@@ -35,7 +36,7 @@ it('E11, FAULTS 30: a hundred requests a second on two processes: one token call
 
   fails = false;
   expect((await apps[0]!.call(bystander)).status).toBe(200);
-  await until(async () => (await apps[0]!.call(login)).status === 200);
+  await eventually(async () => (await apps[0]!.call(login)).status === 200);
   expect((await apps[1]!.call(login)).status).toBe(200);
 }, 30_000);
 

@@ -1,7 +1,8 @@
 /** Processes die, stand still or are told to end at every point of a refresh. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createBrowser, type Page } from '../support/browser.js';
-import { gate, leaseMs, startFaultWorld, until } from '../support/fault-world.js';
+import { eventually, gate } from '../support/eventually.js';
+import { leaseMs, startFaultWorld } from '../support/fault-world.js';
 import type { FaultApp, FaultWorld, Login, RefreshTokenPolicy } from '../support/fault-world.js';
 import { startRefreshProcess, type RefreshPoint, type RefreshProcess } from '../support/refresh-process.js';
 
@@ -96,7 +97,7 @@ async function crash(world: FaultWorld, point: CrashPoint): Promise<Crash> {
 
 async function recover({ survivor, login, ...crashed }: Crash): Promise<Outcome> {
   const [began, statuses] = [performance.now(), [] as number[]];
-  const last = await until(async () => {
+  const last = await eventually(async () => {
     const page = await survivor.call(login);
     statuses.push(page.status);
     return page.status === 503 ? undefined : page;
@@ -176,7 +177,7 @@ describe('FAULTS 45: the process is told to end', () => {
     const request = createBrowser().get(`${process.origin}/api`, { navigate: false, headers: { Cookie: login.cookie } });
     await arrived;
     process.terminate();
-    await until(() => createBrowser().get(`${process.origin}/public`).then(() => false, () => true));
+    await eventually(() => createBrowser().get(`${process.origin}/public`).then(() => false, () => true));
     release.open();
     const answer = await request;
     expect([answer.status, await process.ended, await login.record.version()]).toEqual([200, 0, 2]);

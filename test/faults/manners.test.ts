@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { Redis } from 'ioredis';
 import { exportJWK, generateKeyPair } from 'jose';
 import { frameworks, type Route, type TestApp } from '../support/apps.js';
-import { createBrowser, type Browser, type Page, type RequestOptions } from '../support/browser.js';
+import { asPage, asScript, createBrowser, type Browser, type Page } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
 import { sendJson } from '../support/http.js';
 import { startRedisProxy, type RedisProxy } from '../support/redis-proxy.js';
@@ -12,8 +12,6 @@ import { startWorld, type World } from '../support/world.js';
 const redisTimeoutSeconds = 0.4;
 /** For a machine that is busy with other tests. */
 const marginSeconds = 1.5;
-const asPage: RequestOptions = { follow: false };
-const asScript: RequestOptions = { navigate: false };
 
 const disconnect: Route = {
   method: 'GET',

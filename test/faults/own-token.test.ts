@@ -17,7 +17,8 @@ import type { RedisConnection } from '../../lib/redis-connection.js';
 import { createSealer } from '../../lib/seal.js';
 import { startApp, testSecret, type AppRequest, type Route, type TestApp } from '../support/apps.js';
 import { createBrowser } from '../support/browser.js';
-import { gate, longTimeouts, startFaultWorld, until } from '../support/fault-world.js';
+import { eventually, gate } from '../support/eventually.js';
+import { longTimeouts, startFaultWorld } from '../support/fault-world.js';
 import type { FaultWorld, Login } from '../support/fault-world.js';
 import { readBody, sendJson } from '../support/http.js';
 import { startManyUsersServer, type ManyUsersServer } from '../support/many-users-server.js';
@@ -130,7 +131,7 @@ it('E19, FAULTS 51: another user logs in while a refresh is in flight: its answe
   const { revocations } = counters;
   release.open();
   expect((await slow).status).toBe(401);
-  await until(() => app.count('refresh.gone') === 1 && counters.revocations > revocations);
+  await eventually(() => app.count('refresh.gone') === 1 && counters.revocations > revocations);
   expect(await login.record.version()).toBe(0);
   expect((await login.browser.get(`${app.origin}/api`, { navigate: false })).json().sub).toBe('bob');
 });

@@ -1,7 +1,9 @@
 /** The connection to Redis fails around one command of a refresh: no login is lost, no token spent twice, no lock outlives its lease. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { AppRequest, Route } from '../support/apps.js';
-import { gate, leaseMs, startFaultWorld, until } from '../support/fault-world.js';
+import { eventually, gate } from '../support/eventually.js';
+import { leaseMs, startFaultWorld } from '../support/fault-world.js';
 import type { FaultApp, FaultWorld, Login } from '../support/fault-world.js';
 import { sendJson } from '../support/http.js';
 
@@ -19,7 +21,6 @@ afterEach(() => {
 const refreshes = (): number => world.authorizationServer.tokenRequests.refresh_token;
 const revocations = (): number => world.authorizationServer.counters.revocations;
 const okay = <T extends { status: number }>(answer: T): T | undefined => (answer.status === 200 ? answer : undefined);
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** The stored refresh token is the living one: a process that remembers nothing of this login refreshes it at the strict server. */
 async function expectAlive(login: Login): Promise<void> {
@@ -47,7 +48,7 @@ describe('the connection breaks around one command', () => {
     const answer = await app.call(login);
     expect(answer.status).toBe(200);
     await met;
-    await until(() => app.count('refresh.committed') === 1);
+    await eventually(() => app.count('refresh.committed') === 1);
     expect([await login.record.version(), await login.record.lockOwner()]).toEqual([2, undefined]);
     const sibling = await (await world.fresh({}, { direct: true })).call(login);
     expect(sibling.json().jti).toBe(answer.json().jti);
@@ -77,7 +78,7 @@ describe('the connection breaks around one command', () => {
     const left = await login.record.lockLeftMs();
     expect([left > 0, left <= leaseMs]).toEqual([true, true]);
     await login.record.pass(leaseMs / 1000);
-    expect((await until(async () => okay(await app.call(login)))).status).toBe(200);
+    expect((await eventually(async () => okay(await app.call(login)))).status).toBe(200);
     expect(app.count('refresh.takeover')).toBe(1);
     await expectAlive(login);
   });
@@ -102,7 +103,7 @@ describe('the connection breaks around one command', () => {
     expect(code).toMatch(/^ERR_CODE_FLOW_STORE_(TIMEOUT|UNAVAILABLE)$/);
     expect(world.api.calls).toHaveLength(calls);
     world.proxy.resume();
-    expect((await until(async () => okay(await app.call(login)))).status).toBe(200);
+    expect((await eventually(async () => okay(await app.call(login)))).status).toBe(200);
   });
 });
 
@@ -128,8 +129,8 @@ describe('Redis is gone for a second', () => {
   };
 
   async function expectOneCommit(app: FaultApp, login: Login, jti: string, before: number): Promise<void> {
-    await until(() => app.count('refresh.committed') === 1);
-    const [own, sibling] = [await until(async () => okay(await app.call(login))), await (await world.fresh({}, { direct: true })).call(login)];
+    await eventually(() => app.count('refresh.committed') === 1);
+    const [own, sibling] = [await eventually(async () => okay(await app.call(login))), await (await world.fresh({}, { direct: true })).call(login)];
     expect([own.json().jti, sibling.json().jti]).toEqual([jti, jti]);
     expect([await login.record.version(), await login.record.lockOwner(), refreshes()]).toEqual([2, undefined, before + 1]);
     await expectAlive(login);
@@ -154,7 +155,7 @@ describe('Redis is gone for a second', () => {
     const login = await world.expired();
     const before = refreshes();
     const over = world.proxy.next('COMMIT', 'lose the reply').then(async () => {
-      await until(async () => (await login.record.version()) === 2);
+      await eventually(async () => (await login.record.version()) === 2);
       await outage();
     });
     const answer = await app.call(login);
@@ -180,7 +181,7 @@ describe('Redis is gone for a second', () => {
     const over = world.proxy.next('ACQUIRE', 'cut').then(outage);
     expect((await app.call(login)).status).toBe(503);
     await over;
-    expect((await until(async () => okay(await app.call(login)))).status).toBe(200);
+    expect((await eventually(async () => okay(await app.call(login)))).status).toBe(200);
     expect(refreshes()).toBe(before + 1);
     await expectAlive(login);
   });
@@ -195,7 +196,7 @@ it('the connection is cut after any number of bytes: the login lives, and no ref
     world.proxy.cutAfter(bytes);
     statuses.add((await app.call(login)).status);
     world.proxy.resume();
-    await until(async () => {
+    await eventually(async () => {
       await login.record.pass(10);
       return (await app.call(login)).status === 200;
     });
@@ -257,7 +258,7 @@ describe('E7, FAULTS 10: commands that arrive long after their time', () => {
     expect((await app.call(login)).status).toBe(503);
     await met;
     release.open();
-    await until(() => login.record.lockOwner());
+    await eventually(() => login.record.lockOwner());
     expect(await login.record.lockLeftMs()).toBeLessThanOrEqual(leaseMs);
     await login.record.pass(leaseMs / 1000);
     expect((await app.call(login)).status).toBe(200);
@@ -276,7 +277,7 @@ describe('E7, FAULTS 10: commands that arrive long after their time', () => {
     expect([winner.status, sibling.count('refresh.takeover')]).toEqual([200, 1]);
     const [before, revoked] = [await login.record.fields(), revocations()];
     release.open();
-    await until(() => app.count('refresh.stale') > 0);
+    await eventually(() => app.count('refresh.stale') > 0);
     expect([await login.record.fields(), revocations()]).toEqual([before, revoked]);
     expect((await (await world.fresh({}, { direct: true })).call(login)).json().jti).toBe(winner.json().jti);
     await expectAlive(login);

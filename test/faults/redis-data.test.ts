@@ -1,7 +1,9 @@
 /** Redis is slow, hangs, forgets, or goes back in time: what users see, what is kept, and what is made good again. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { testSecret } from '../support/apps.js';
-import { leaseMs, startFaultWorld, until } from '../support/fault-world.js';
+import { eventually } from '../support/eventually.js';
+import { leaseMs, startFaultWorld } from '../support/fault-world.js';
 import type { FaultWorld, Login } from '../support/fault-world.js';
 
 let world: FaultWorld;
@@ -15,7 +17,6 @@ afterEach(() => {
 });
 
 const refreshes = (): number => world.authorizationServer.tokenRequests.refresh_token;
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** What Redis holds of this login besides its grant. */
 async function sessionKeysOf(makeLogin: () => Promise<Login>): Promise<{ login: Login; keys: string[] }> {
@@ -35,7 +36,7 @@ describe('a slow Redis', () => {
     expect(world.proxy.commands).toEqual(['getex', 'READ']);
     await login.record.expireTokens();
     const other = await world.fresh();
-    expect((await until(async () => okay(await other.call(login)))).status).toBe(200);
+    expect((await eventually(async () => okay(await other.call(login)))).status).toBe(200);
   });
 
   it('FAULTS 9: a frozen one: 503 within the deadline, and everything is there when it goes on', async () => {
@@ -49,7 +50,7 @@ describe('a slow Redis', () => {
     expect(second).toBeLessThan(500 + 300);
     expect(await app.call(login)).toMatchObject({ status: 503, setCookies: [] });
     world.proxy.resume();
-    expect((await until(async () => okay(await app.call(login)))).status).toBe(200);
+    expect((await eventually(async () => okay(await app.call(login)))).status).toBe(200);
   });
 });
 
@@ -147,9 +148,9 @@ describe('FAULTS 19: a fail-over loses a committed refresh', () => {
     world.authorizationServer.settings.accessTokenTtl = 60;
     expect(await login.record.version()).toBe(2);
     await goBack();
-    const answer = await until(async () => newer(await app.call(login), second));
+    const answer = await eventually(async () => newer(await app.call(login), second));
     expect(answer.status).toBe(200);
-    await until(async () => (await login.record.version()) === 3);
+    await eventually(async () => (await login.record.version()) === 3);
     expect([app.count('refresh.healed'), refreshes()]).toEqual([1, before + 2]);
     await login.record.expireTokens();
     expect((await (await world.fresh()).call(login)).status).toBe(200);
@@ -166,8 +167,8 @@ describe('FAULTS 19: a fail-over loses a committed refresh', () => {
     const post = await login.browser.post(`${app.origin}/api`, { any: 'thing' }, { navigate: false, headers: { Cookie: login.cookie } });
     expect([post.status, await login.record.version()]).toEqual([200, 3]);
     await goBack();
-    expect((await until(async () => newer(await app.call(login), second))).status).toBe(200);
-    await until(async () => (await login.record.version()) === 4);
+    expect((await eventually(async () => newer(await app.call(login), second))).status).toBe(200);
+    await eventually(async () => (await login.record.version()) === 4);
     await login.record.expireTokens();
     expect((await (await world.fresh()).call(login)).status).toBe(200);
   });
@@ -185,7 +186,7 @@ describe('FAULTS 19: a fail-over loses a committed refresh', () => {
     world.proxy.resume();
     expect(await login.record.version()).toBe(1);
     await login.record.pass(leaseMs / 1000);
-    expect((await until(async () => newer(await app.call(login), first.json().jti))).status).toBe(200);
+    expect((await eventually(async () => newer(await app.call(login), first.json().jti))).status).toBe(200);
     expect([app.count('refresh.healed'), refreshes()]).toEqual([1, before + 2]);
     await login.record.expireTokens();
     expect((await (await world.fresh()).call(login)).status).toBe(200);
@@ -199,7 +200,7 @@ describe('FAULTS 19: a fail-over loses a committed refresh', () => {
     await met;
     await pause(1000);
     world.proxy.resume();
-    expect((await until(async () => okay(await app.call(login)))).status).toBe(200);
+    expect((await eventually(async () => okay(await app.call(login)))).status).toBe(200);
     expect([await login.record.version(), refreshes()]).toEqual([1, before + 1]);
   });
 

@@ -1,7 +1,8 @@
 /** FAULTS 45: processes come and go under load, and close() in the middle of everything. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createBrowser, type Page } from '../support/browser.js';
-import { gate, leaseMs, longTimeouts, startFaultWorld, until } from '../support/fault-world.js';
+import { eventually, gate } from '../support/eventually.js';
+import { leaseMs, longTimeouts, startFaultWorld } from '../support/fault-world.js';
 import type { FaultApp, FaultWorld, Login } from '../support/fault-world.js';
 
 let world: FaultWorld;
@@ -90,7 +91,7 @@ function keepCalling({ cookie }: Login, slots: readonly FaultApp[]): { stop: () 
   const answers: Page[] = [];
   const call = (slot: number): Promise<Page> => createBrowser().get(`${slots[slot]!.origin}/api`, { navigate: false, headers: { Cookie: cookie } });
   const work = (async () => {
-    for (let turn = 0; load.goesOn; turn += 1) answers.push(await call(turn % 2).catch(() => until(() => call((turn + 1) % 2))));
+    for (let turn = 0; load.goesOn; turn += 1) answers.push(await call(turn % 2).catch(() => eventually(() => call((turn + 1) % 2))));
   })();
   return {
     async stop() {

@@ -6,12 +6,10 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/gl
 import { exportJWK, generateKeyPair, type CryptoKey, type JWK } from 'jose';
 import type { ProviderOptions } from '../../lib/types.js';
 import { startApp, type Route, type TestApp } from '../support/apps.js';
-import { createBrowser, type Browser, type Page } from '../support/browser.js';
+import { asPage, asScript, createBrowser, type Browser, type Page } from '../support/browser.js';
 import { sendJson } from '../support/http.js';
 import { answers, startLyingServer, type Json, type LyingServer } from '../support/lying-server.js';
 
-const asPage = { follow: false } as const;
-const asScript = { navigate: false } as const;
 
 let server: LyingServer;
 let app: TestApp;

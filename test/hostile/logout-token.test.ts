@@ -5,8 +5,9 @@ import { generateKeyPair, importJWK, type CryptoKey } from 'jose';
 import type { CodeFlowEvents, CodeFlowOptions } from '../../lib/index.js';
 import { startApp, type TestApp } from '../support/apps.js';
 import { createBrowser, type Browser, type Page } from '../support/browser.js';
-import { eventually } from '../support/eventually.js';
+import { eventually, gate } from '../support/eventually.js';
 import { answers, startLyingServer, type Json, type LyingServer } from '../support/lying-server.js';
+import { startRedisProxy } from '../support/redis-proxy.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
@@ -148,6 +149,27 @@ describe('what counts', () => {
     await fresh.close();
   });
 
+  it('D6: signed with a key that is newer than those that a login has just asked for', async () => {
+    const pair = await generateKeyPair('RS256', { extractable: true });
+    const { exportJWK } = await import('jose');
+    server.makeIdToken = (token) => server.sign({ ...token, sid: 'before the new key' });
+    const own = await start({ redis: undefined });
+    const browser = await loggedIn(own);
+    server.keys = [...server.keys, { ...(await exportJWK(pair.publicKey)), kid: 'after the login', alg: 'RS256' }];
+    expect((await post(await server.sign(claims({ sid: 'before the new key' }), { kid: 'after the login' }, pair.privateKey), own)).status).toBe(200);
+    expect(await isLoggedIn(browser, own)).toBe(false);
+    await own.close();
+  });
+
+  it('not with a key that is for something else (RFC 7517 §4.3)', async () => {
+    const pair = await generateKeyPair('RS256', { extractable: true });
+    const { exportJWK } = await import('jose');
+    server.keys = [...server.keys, { ...(await exportJWK(pair.publicKey)), kid: 'for encryption', key_ops: ['encrypt'] }];
+    const own = await start({ redis: undefined });
+    expectRefused(await post(await server.sign(claims(), { kid: 'for encryption' }, pair.privateKey), own));
+    await own.close();
+  });
+
   it('signed with the client secret, where that was agreed on; in the memory of one process', async () => {
     const own = await start({ redis: undefined }, { clientMetadata: { id_token_signed_response_alg: 'HS256' } });
     server.makeIdToken = (token) => server.signByHand({ ...token, sid: 'in memory' }, 'HS256', server.clientSecret);
@@ -200,12 +222,52 @@ describe('what could not be carried out is to be sent again', () => {
     expect(await isLoggedIn(browser)).toBe(false);
   });
 
+  it('H7: of one token for two registrations, whichever part was not done: it counts there when it comes again', async () => {
+    const proxy = await startRedisProxy(redis.port);
+    const provider = { issuer: server.issuer, clientId: server.clientId, clientSecret: server.clientSecret, scope: 'openid' };
+    const both = await start({ redis: proxy.url, provider: undefined, providers: { first: { ...provider, clientId: 'another' }, second: provider } });
+    server.makeIdToken = (token) => server.sign({ ...token, sid: 'of two' });
+    const browser = createBrowser();
+    await browser.get(`${both.baseUrl}/login?provider=second&returnTo=/private`);
+    expect(await isLoggedIn(browser, both)).toBe(true);
+    const token = await signed({ sid: 'of two', aud: ['another', server.clientId] });
+    const gone = gate();
+    const firstDone = proxy.next('set', { holdUntil: gone.opened });
+    const answer = post(token, both);
+    await firstDone;
+    proxy.every('getex', 'cut');
+    gone.open();
+    expect((await answer).status).toBe(503);
+    proxy.resume();
+    expect((await post(token, both)).status).toBe(200);
+    expect(await isLoggedIn(browser, both)).toBe(false);
+    expectRefused(await post(token, both));
+    await both.close();
+    await proxy.stop();
+  });
+
   it('the server\'s keys are out of reach', async () => {
     const cold = await start({ redis: undefined });
     server.answers.keys = answers.reset();
     expect((await post(await signed(), cold)).status).toBe(503);
     delete server.answers.keys;
-    expect((await post(await signed(), cold)).status).toBe(200);
+    const token = await signed();
+    const answer = await eventually(async () => {
+      const page = await post(token, cold);
+      return page.status === 200 ? page : undefined;
+    });
+    expect(answer.status).toBe(200);
+    await cold.close();
+  });
+
+  it('D6: a flood of made-up tokens while the keys are out of reach makes us ask for them once in a while', async () => {
+    const cold = await start({ redis: undefined });
+    server.answers.keys = answers.json({}, 500);
+    const before = server.count('keys');
+    const forged = await server.sign(claims(), {}, await otherKey());
+    for (let time = 0; time < 30; time++) expect((await post(forged, cold)).status).toBe(503);
+    delete server.answers.keys;
+    expect(server.count('keys') - before).toBeLessThanOrEqual(2);
     await cold.close();
   });
 });

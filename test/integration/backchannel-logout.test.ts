@@ -5,11 +5,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CodeFlowEvents } from '../../lib/index.js';
 import type { TestApp } from '../support/apps.js';
-import { createBrowser, type Browser } from '../support/browser.js';
+import { asScript, createBrowser, type Browser } from '../support/browser.js';
 import { eventually, gate } from '../support/eventually.js';
 import { startWorld, type World } from '../support/world.js';
 
-const asScript = { navigate: false } as const;
 
 let world: World;
 let apps: readonly [TestApp, TestApp];

@@ -11,7 +11,7 @@ import { createSealer } from '../../lib/seal.js';
 import { createLoginTransactions } from '../../lib/session/login-transaction.js';
 import { memorySessionKeys } from '../../lib/session/memory-session-keys.js';
 import { frameworks, testSecret, type TestApp } from '../support/apps.js';
-import { createBrowser, type Browser, type Page, type RequestOptions } from '../support/browser.js';
+import { asPage, asScript, createBrowser, type Browser, type Page, type RequestOptions } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
 import { startLyingServer, type LyingServer } from '../support/lying-server.js';
 import { startWorld, type World } from '../support/world.js';
@@ -22,8 +22,6 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const asScript: RequestOptions = { navigate: false };
-const asPage: RequestOptions = { follow: false };
 const isSession = (line: string): boolean => line.startsWith('session=');
 const transactionsOf = (browser: Browser) => browser.cookies.all().filter(({ name }) => name.startsWith('session-login-'));
 const codeCalls = (): number => world.authorizationServer.tokenRequests.authorization_code;

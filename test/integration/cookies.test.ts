@@ -11,7 +11,7 @@ import { codeFlow, handleAuthErrors, requireAuth, type CodeFlow, type CodeFlowOp
 import { createSealer, hashId, randomId } from '../../lib/seal.js';
 import { createSessionCookie } from '../../lib/session/session-cookie.js';
 import { frameworks, testSecret, type AppRequest, type Handler, type Route } from '../support/apps.js';
-import { createBrowser, type Browser, type RequestOptions } from '../support/browser.js';
+import { asPage, asScript, createBrowser, type Browser } from '../support/browser.js';
 import { eventually, gate } from '../support/eventually.js';
 import { listen, sendJson } from '../support/http.js';
 import { startWorld, type World } from '../support/world.js';
@@ -26,8 +26,6 @@ afterAll(async () => {
   await world.close();
 });
 
-const asScript: RequestOptions = { navigate: false };
-const asPage: RequestOptions = { follow: false };
 const flagsOf = (line: string): string => line.replace(/^([^=]+)=[^;]*/, '$1=…').replace(/-login-[\w-]{16}=/, '-login-ID=');
 
 const count: Handler = (req, res) => {

@@ -4,6 +4,7 @@
  * apps on one Redis. A failure prints the seed: `RACES_SEED=<seed>` gives the same requests at the same moments again.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { requireAuth, type CodeFlowEvents } from '../../lib/index.js';
 import { Random } from '../model/random.js';
@@ -75,7 +76,6 @@ afterAll(async () => {
 /** By `nonce`: who logs in. */
 const whoIs = new Map<string, { readonly sub: string; readonly sid: string }>();
 
-const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 function planOf(random: Random): Plan {
   const moment = (): number => random.between(0, LONGEST_MS);

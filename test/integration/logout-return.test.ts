@@ -2,6 +2,7 @@
  * RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0): the way to the server's logout page and back. Named after the modules of the OpenID
  * Foundation's relying-party plan where there is one.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { TestApp } from '../support/apps.js';
 import { createBrowser, type Browser, type Page } from '../support/browser.js';
@@ -98,6 +99,18 @@ describe('the way back', () => {
     const browser = await world.loggedIn(app);
     const page = await browser.get(`${app.baseUrl}/?foo=bar&state=${await leave(browser)}`);
     expect(page.url).toBe(`${app.baseUrl}/public`);
+  });
+
+  it('G9: leads nowhere where the app has answered before, by a time limit say, and ends no process', async () => {
+    const browser = await world.loggedIn(app);
+    const cookie = browser.cookies.header(new URL(app.baseUrl))!; // the session is over, and has to be looked for
+    const state = await leave(browser);
+    const headers = { Cookie: `${cookie}; ${browser.cookies.header(new URL(app.baseUrl))!}` };
+    const answered = (_req: IncomingMessage, res: ServerResponse): void => process.nextTick(() => res.writeHead(503).end());
+    app.server.prependOnceListener('request', answered);
+    const page = await createBrowser().get(`${app.baseUrl}/?state=${state}`, { headers, follow: false });
+    await createBrowser().get(`${app.baseUrl}/public`, { headers }); // behind it on the same connection to Redis
+    expect([page.status, page.setCookies]).toEqual([503, []]); // a rejection that nobody handles fails the run
   });
 
   it('leads on once, in this browser alone, and from this page alone', async () => {

@@ -4,12 +4,11 @@ import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { requireAuth } from '../../lib/index.js';
 import type { Handler, Route, TestApp } from '../support/apps.js';
-import { createBrowser, type Browser, type RequestOptions } from '../support/browser.js';
+import { asScript, createBrowser, type Browser } from '../support/browser.js';
 import { eventually, gate } from '../support/eventually.js';
 import { listen, readBody, sendJson, type ListeningServer } from '../support/http.js';
 import { startWorld, type World } from '../support/world.js';
 
-const asScript: RequestOptions = { navigate: false };
 
 interface Seen {
   method: string;

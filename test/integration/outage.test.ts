@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { Redis } from 'ioredis';
 import { StoreError } from '../../lib/index.js';
 import { frameworks, type Handler, type Route, type TestApp } from '../support/apps.js';
-import { createBrowser, type Browser, type Page, type RequestOptions } from '../support/browser.js';
+import { asPage, asScript, createBrowser, type Browser, type Page, type RequestOptions } from '../support/browser.js';
 import { eventually, gate } from '../support/eventually.js';
 import { sendJson } from '../support/http.js';
 import { startWorld, type World } from '../support/world.js';
@@ -13,8 +13,6 @@ const httpTimeoutSeconds = 0.6;
 /** For a machine that is busy with other tests. */
 const marginSeconds = 1.5;
 
-const asPage: RequestOptions = { follow: false };
-const asScript: RequestOptions = { navigate: false };
 const isSession = (line: string): boolean => line.startsWith('session=');
 
 /** A handler that has read its session tells so, and goes on when the test says. */

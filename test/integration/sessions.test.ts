@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ListedSession } from '../../lib/index.js';
 import { createSealer, hashId } from '../../lib/seal.js';
 import { testSecret, type Route, type TestApp } from '../support/apps.js';
-import { createBrowser, type Browser } from '../support/browser.js';
+import { asScript, createBrowser, type Browser } from '../support/browser.js';
 import { gate } from '../support/eventually.js';
 import { sendJson } from '../support/http.js';
 import { startWorld, type World } from '../support/world.js';
@@ -19,7 +19,6 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const asScript = { navigate: false } as const;
 const isLoggedIn = async (browser: Browser, app = apps[0]): Promise<boolean> => (await browser.get(`${app.baseUrl}/private`, asScript)).status === 200;
 const sessionIdOf = async (browser: Browser, app = apps[0]): Promise<string> => (await browser.get(`${app.baseUrl}/own`, asScript)).json().sessionId as string;
 

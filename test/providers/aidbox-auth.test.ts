@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { aidbox } from '../../lib/providers/index.js';
 import type { TestApp } from '../support/apps.js';
 import { createBrowser } from '../support/browser.js';
+import { eventually } from '../support/eventually.js';
 import { AidboxAuth, type AidboxClient } from '../support/servers/aidbox-auth.js';
-import { isLoggedIn, openApiPage, startSystemWorld, until, type SystemWorld } from '../support/servers/world.js';
+import { isLoggedIn, openApiPage, startSystemWorld, type SystemWorld } from '../support/servers/world.js';
 
 const kinds: Record<string, Partial<AidboxClient>> = { 'a client with a secret': {}, 'a PKCE client without a secret': { secretRequired: false } };
 
@@ -61,7 +62,7 @@ describe.each(Object.entries(kinds))('Aidbox with %s', (_name, client) => {
     server.settings.accessTokenSeconds = 1;
     const browser = await world.loggedIn(app);
     server.settings.accessTokenSeconds = 3600;
-    await until(() => server.live.accessTokens === 0);
+    await eventually(() => server.live.accessTokens === 0);
     const calls = server.apiCalls.length;
     expect((await openApiPage(browser, app)).status).toBe(200);
     expect(server.apiCalls.slice(calls).map(({ status }) => status)).toEqual([200]);

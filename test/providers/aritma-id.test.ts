@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { aritmaId } from '../../lib/providers/index.js';
 import type { TestApp } from '../support/apps.js';
 import { createBrowser } from '../support/browser.js';
+import { eventually } from '../support/eventually.js';
 import { AritmaId } from '../support/servers/aritma-id.js';
-import { isLoggedIn, openApiPage, startSystemWorld, until, type SystemWorld } from '../support/servers/world.js';
+import { isLoggedIn, openApiPage, startSystemWorld, type SystemWorld } from '../support/servers/world.js';
 
 const scope = 'openid profile offline_access banking.ais.read';
 
@@ -109,7 +110,7 @@ describe('a refresh at Aritma ID', () => {
     server.settings.accessTokenSeconds = 1;
     const browser = await world.loggedIn(app);
     server.settings.accessTokenSeconds = 86_400;
-    await until(() => server.live.accessTokens === 0);
+    await eventually(() => server.live.accessTokens === 0);
     const calls = server.apiCalls.length;
     expect((await openApiPage(browser, app)).status).toBe(200);
     expect(server.apiCalls.slice(calls).map(({ status }) => status)).toEqual([200]);

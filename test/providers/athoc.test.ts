@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { athoc } from '../../lib/providers/index.js';
 import type { TestApp } from '../support/apps.js';
 import { createBrowser } from '../support/browser.js';
+import { eventually } from '../support/eventually.js';
 import { AtHoc } from '../support/servers/athoc.js';
-import { isLoggedIn, openApiPage, startSystemWorld, until, type SystemWorld } from '../support/servers/world.js';
+import { isLoggedIn, openApiPage, startSystemWorld, type SystemWorld } from '../support/servers/world.js';
 
 const kinds: Record<string, { clientSecret?: string }> = { 'a public client': {}, 'a confidential client': { clientSecret: 'athoc-secret_for.tests' } };
 
@@ -102,7 +103,7 @@ describe.each(Object.entries(kinds))('AtHoc with %s', (_name, kind) => {
     server.settings.accessTokenSeconds = 1;
     const browser = await world.loggedIn(app);
     server.settings.accessTokenSeconds = 3600;
-    await until(() => server.live.accessTokens === 0);
+    await eventually(() => server.live.accessTokens === 0);
     const calls = server.apiCalls.length;
     expect((await openApiPage(browser, app)).status).toBe(200);
     expect(server.apiCalls.slice(calls).map(({ status }) => status)).toEqual([200]);

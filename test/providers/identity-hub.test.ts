@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { identityHub } from '../../lib/providers/index.js';
 import type { TestApp } from '../support/apps.js';
 import { createBrowser } from '../support/browser.js';
+import { eventually } from '../support/eventually.js';
 import { IdentityHub } from '../support/servers/identity-hub.js';
-import { grantIdOf, isLoggedIn, openApiPage, startSystemWorld, until, type SystemWorld } from '../support/servers/world.js';
+import { grantIdOf, isLoggedIn, openApiPage, startSystemWorld, type SystemWorld } from '../support/servers/world.js';
 
 let server: IdentityHub;
 let world: SystemWorld;
@@ -84,7 +85,7 @@ describe('while the user is offline', () => {
     const browser = await world.loggedIn(kept, 'dave');
     const job = kept.auth.grant(await grantIdOf(browser, kept));
     // The user's session is over by time; the tokens are not.
-    await until(async () => !(await isLoggedIn(browser, kept)));
+    await eventually(async () => !(await isLoggedIn(browser, kept)));
     const { refreshes, loginForms } = server.counters;
     for (const round of [1, 2]) {
       server.expireAccessTokens();

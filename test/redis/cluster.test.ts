@@ -6,11 +6,12 @@ import { connectRedis } from '../../lib/redis-connection.js';
 import { invalidToken } from '../support/api-server.js';
 import type { TestApp } from '../support/apps.js';
 import type { Browser } from '../support/browser.js';
+import { eventually } from '../support/eventually.js';
 import { startRedisCluster } from '../support/redis-cluster.js';
 import type { RedisCluster } from '../support/redis-cluster.js';
 import { startWorld } from '../support/world.js';
 import type { World } from '../support/world.js';
-import { callApi, quiet, underLoad, until, versions, wholeLife } from './shapes.js';
+import { callApi, quiet, underLoad, versions, wholeLife } from './shapes.js';
 
 let world: World;
 let cluster: RedisCluster;
@@ -67,7 +68,7 @@ describe.each(versions)('%s', (_version, { Cluster }) => {
       await cluster.moveSlot(await cluster.slotOf(sessionKey), () => callApi(app, browser));
       await cluster.moveSlot(await cluster.slotOf(grantKey), async () => {
         world.api.plan.push(invalidToken);
-        await until(() => refreshes() === before + 1);
+        await eventually(() => refreshes() === before + 1);
         await callApi(app, browser);
       });
       await cluster.moveSlot(await cluster.slotOf(grantKey));
@@ -89,14 +90,14 @@ describe.each(versions)('%s', (_version, { Cluster }) => {
     const master = await cluster.masterOf(sessionKey);
     const load = await underLoad(app, [browser], async () => {
       await master.kill();
-      await until(async () => (await browser.get(`${app.baseUrl}/private`, { navigate: false })).status === 503);
-      await until(async () => (await browser.get(`${app.baseUrl}/private`, { navigate: false })).status === 200);
+      await eventually(async () => (await browser.get(`${app.baseUrl}/private`, { navigate: false })).status === 503);
+      await eventually(async () => (await browser.get(`${app.baseUrl}/private`, { navigate: false })).status === 200);
     });
     expect(Object.keys(load.statuses)).toEqual(['200', '503']);
     expect(load.loggedOut).toBe(0);
     expect(load.slowestMs).toBeLessThan(2 * deadlineSeconds * 1000 + slackMs); // `/api` may ask for the session and for the grant
     world.api.plan.push(invalidToken);
-    await until(async () => (await callApi(app, browser)).status === 200);
+    await eventually(async () => (await callApi(app, browser)).status === 200);
     expect(authorizations()).toBe(logins);
     await master.restart();
     await cluster.whole();
@@ -110,14 +111,14 @@ describe.each(versions)('%s', (_version, { Cluster }) => {
     expect(shard).toHaveLength(2);
     const load = await underLoad(app, [browser], async () => {
       await Promise.all(shard.map((server) => server.kill()));
-      await until(() =>
+      await eventually(() =>
         connection.run('read', (redis) => redis.get(sessionKey)).then(
           () => false,
           (error: unknown) => (error as Error).message === 'Redis could not read (CLUSTERDOWN)',
         ),
       );
       await Promise.all(shard.map((server) => server.restart()));
-      await until(async () => (await browser.get(`${app.baseUrl}/private`, { navigate: false })).status === 200);
+      await eventually(async () => (await browser.get(`${app.baseUrl}/private`, { navigate: false })).status === 200);
     });
     expect(Object.keys(load.statuses)).toEqual(['200', '503']);
     expect(load.loggedOut).toBe(0);
@@ -134,6 +135,6 @@ describe.each(versions)('%s', (_version, { Cluster }) => {
     expect([page.status, page.setCookies]).toEqual([503, []]);
     await Promise.all(cluster.servers.map((server) => server.restart()));
     await cluster.whole();
-    await until(async () => (await browser.get(`${app.baseUrl}/private`)).status === 200);
+    await eventually(async () => (await browser.get(`${app.baseUrl}/private`)).status === 200);
   }, 30_000);
 });

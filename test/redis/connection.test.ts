@@ -14,9 +14,10 @@ import { createSealer } from '../../lib/seal.js';
 import { startAppProcess } from '../support/app-process.js';
 import { startAuthorizationServer } from '../support/authorization-server.js';
 import { createBrowser } from '../support/browser.js';
+import { eventually } from '../support/eventually.js';
 import { startRedisProxy } from '../support/redis-proxy.js';
 import { freePort, startRedis } from '../support/redis-server.js';
-import { quiet, until, versions } from './shapes.js';
+import { quiet, versions } from './shapes.js';
 import { bulk, clusterReply, startStandIn } from './stand-in.js';
 
 type Reply = Parameters<typeof startStandIn>[0];
@@ -52,9 +53,9 @@ describe.each(versions)('%s', (_version, { Redis, Cluster }) => {
     const begin = performance.now();
     await expect(connection.run('read', (client) => client.get('key'))).rejects.toMatchObject(timeout);
     expect(performance.now() - begin).toBeLessThan(450);
-    await until(() => standIn.connections > 1);
+    await eventually(() => standIn.connections > 1);
     standIn.answers();
-    await until(() => connection.run('read', (client) => client.get('key')).then((value) => value === 'value', () => false));
+    await eventually(() => connection.run('read', (client) => client.get('key')).then((value) => value === 'value', () => false));
   });
 
   it('FAULTS 10: a request whose time is over is not sent when Redis comes', async () => {
@@ -64,10 +65,10 @@ describe.each(versions)('%s', (_version, { Redis, Cluster }) => {
     await expect(connection.run('write', (client) => client.set('late', 'yes'))).rejects.toMatchObject(unconnected);
     const standIn = await startedStandIn(() => '+OK\r\n', port);
     standIn.holds();
-    await until(() => standIn.connections > 0);
+    await eventually(() => standIn.connections > 0);
     await expect(connection.run('write', (client) => client.set('late', 'yes'))).rejects.toMatchObject(timeout);
     standIn.answers();
-    await until(() => connection.run('write', (client) => client.set('in time', 'yes')).then(() => true, () => false));
+    await eventually(() => connection.run('write', (client) => client.set('in time', 'yes')).then(() => true, () => false));
     expect(standIn.commands.filter((command) => command.includes('late'))).toEqual([]);
   });
 
@@ -77,13 +78,13 @@ describe.each(versions)('%s', (_version, { Redis, Cluster }) => {
     const slow = await startedStandIn(clusterReply(() => slow.port, () => '+OK\r\n', () => fast.port));
     const { connection, inner } = connect(cluster(fast.port));
     const works = () => connection.run('write', (client) => client.set('in time', 'yes')).then(() => true, () => false);
-    await until(works);
+    await eventually(works);
     slow.holds();
     slow.cut();
-    await until(() => inner.nodes().length === 1);
+    await eventually(() => inner.nodes().length === 1);
     await expect(connection.run('write', (client) => client.set('late', 'yes'))).rejects.toMatchObject(timeout);
     slow.answers();
-    await until(works);
+    await eventually(works);
     expect(inner.status).toBe('ready');
     expect(slow.commands.filter((command) => command.includes('late'))).toEqual([]);
   });
@@ -111,7 +112,7 @@ describe.each(versions)('%s', (_version, { Redis, Cluster }) => {
       return bulk('value');
     });
     const { connection } = connect(single(standIn.port), 0.25);
-    await until(() => connection.run('read', (client) => client.get('key')).then(() => true, () => false));
+    await eventually(() => connection.run('read', (client) => client.get('key')).then(() => true, () => false));
     await new Promise((resolve) => setTimeout(resolve, 1300)); // beyond its `socketTimeout` of 1 s
     expect(standIn.connections).toBe(2);
   });
@@ -148,7 +149,7 @@ describe.each(versions)('%s', (_version, { Redis, Cluster }) => {
     const unhandled = jest.fn();
     process.on('unhandledRejection', unhandled);
     await expect(connection.run('read', (client) => client.get('moving'))).rejects.toMatchObject(timeout);
-    await until(() => connection.run('write', (client) => client.set('staying', 'yes')).then(() => true, () => false));
+    await eventually(() => connection.run('write', (client) => client.set('staying', 'yes')).then(() => true, () => false));
     process.off('unhandledRejection', unhandled);
     expect(dying.connections).toBeGreaterThan(0);
     expect(unhandled).not.toHaveBeenCalled();
@@ -215,12 +216,12 @@ describe.each(versions)('%s', (_version, { Redis, Cluster }) => {
     expect(listeners()).toBeLessThanOrEqual(before + 2); // a reconnection may be on its way
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
-    await until(() => {
+    await eventually(() => {
       collect();
       return gaveUp.filter((ref) => ref.deref() !== undefined).length <= 50;
     });
     await redis.restart();
-    await until(() => connection.run('read', (client) => client.ping()).then(() => true, () => false));
+    await eventually(() => connection.run('read', (client) => client.ping()).then(() => true, () => false));
     expect(listeners()).toBe(before);
     process.off('warning', warn);
     expect(warnings).toEqual([]);
@@ -244,7 +245,7 @@ describe('the process', () => {
     const redis = await startedRedis();
     const authorizationServer = later(await startAuthorizationServer(), (server) => server.stop());
     const app = later(await startAppProcess({ authorizationServer, options: { redis: redis.url } }), (child) => child.kill());
-    await until(() => app.events.some(({ event }) => event === 'store.ready'));
+    await eventually(() => app.events.some(({ event }) => event === 'store.ready'));
     const browser = createBrowser({ login: 'alice' });
     expect((await browser.get(`${app.baseUrl}/private`)).status).toBe(200);
     if (state === 'is gone') await redis.kill();

@@ -8,8 +8,9 @@ import { codeFlow } from '../../lib/index.js';
 import { createProblemTeller } from '../../lib/problems.js';
 import { createReplyListener } from '../../lib/redis-replies.js';
 import { testSecret } from '../support/apps.js';
+import { eventually } from '../support/eventually.js';
 import { freePort, startRedis } from '../support/redis-server.js';
-import { quiet, until, versions } from './shapes.js';
+import { quiet, versions } from './shapes.js';
 import { startStandIn } from './stand-in.js';
 
 const cleanUps: (() => unknown)[] = [];
@@ -44,7 +45,7 @@ function start(redis: Redis | Cluster | string): Start {
 
 async function problemOf(redis: Redis | Cluster | string): Promise<string> {
   const heard = start(redis);
-  await until(() => heard.problems.length > 0);
+  await eventually(() => heard.problems.length > 0);
   const [{ code, message }] = heard.problems as [CodeFlowEvents['configuration.problem']];
   expect(code).toBe('ERR_CODE_FLOW_REDIS_INCOMPATIBLE');
   expect(heard.warnings).toContainEqual([message, { code }]);
@@ -56,7 +57,7 @@ describe('a Redis that can do everything', () => {
     const redis = await startedRedis();
     const counter = await redis.commandCounter();
     const heard = start(redis.url);
-    await until(() => heard.ready === 1);
+    await eventually(() => heard.ready === 1);
     expect([heard.problems, heard.warnings, await redis.client().keys('*')]).toEqual([[], [], []]);
     const { evalsha = 0, eval: evals = 0, ...counts } = await counter.byName();
     expect(counts).toMatchObject({ getex: 1, set: 3, getdel: 2, pttl: 1, zrangebyscore: 1, zrem: 1, time: expect.any(Number), hset: expect.any(Number) });
@@ -67,7 +68,7 @@ describe('a Redis that can do everything', () => {
     const redis = await startedRedis();
     await redis.client().config('SET', 'maxmemory-policy', policy);
     const heard = start(redis.url);
-    await until(() => heard.ready === 1);
+    await eventually(() => heard.ready === 1);
     const [problem, ...more] = heard.problems;
     expect([problem?.code, more]).toEqual(['ERR_CODE_FLOW_REDIS_EVICTS', []]);
     expect(problem?.message).toContain(`maxmemory-policy ${policy}`);
@@ -81,7 +82,7 @@ describe('a Redis that can do everything', () => {
     await client.call('ACL', 'SETUSER', 'somebody', 'on', '>the-password', '~*', '+@all', '-info', '-config');
     jest.spyOn(console, 'warn').mockImplementation(() => undefined); // ioredis misses INFO too
     const heard = start(`redis://somebody:the-password@127.0.0.1:${redis.port}`);
-    await until(() => heard.ready === 1);
+    await eventually(() => heard.ready === 1);
     expect([heard.problems, heard.warnings]).toEqual([[], []]);
   });
 
@@ -92,7 +93,7 @@ describe('a Redis that can do everything', () => {
     await new Promise((resolve) => setTimeout(resolve, 300)); // some attempts fail
     expect([heard.problems, heard.warnings, heard.ready]).toEqual([[], [], 0]);
     await redis.restart();
-    await until(() => heard.ready === 1);
+    await eventually(() => heard.ready === 1);
     expect(heard.problems).toEqual([]);
   });
 
@@ -100,7 +101,7 @@ describe('a Redis that can do everything', () => {
     const redis = await startedRedis();
     await redis.client().replicaof('127.0.0.1', await freePort());
     const heard = start(redis.url);
-    await until(() => heard.failures > 0);
+    await eventually(() => heard.failures > 0);
     expect([heard.problems, heard.ready]).toEqual([[], 0]);
   });
 });

@@ -8,11 +8,12 @@ import { connectRedis } from '../../lib/redis-connection.js';
 import { invalidToken } from '../support/api-server.js';
 import type { TestApp } from '../support/apps.js';
 import { createBrowser } from '../support/browser.js';
+import { eventually } from '../support/eventually.js';
 import { freePort, startRedis } from '../support/redis-server.js';
 import type { RedisServer } from '../support/redis-server.js';
 import { startWorld } from '../support/world.js';
 import type { World } from '../support/world.js';
-import { callApi, quiet, until, versions } from './shapes.js';
+import { callApi, quiet, versions } from './shapes.js';
 
 let world: World;
 let redis: RedisServer;
@@ -67,7 +68,7 @@ const refusals: Refusal[] = [
       await mkdir(join(directory, 'dump.rdb'), { recursive: true }); // in the way of the file of that name
       await set('save', '3600 1');
       await admin.bgsave();
-      await until(async () => (await admin.info('persistence')).includes('rdb_last_bgsave_status:err'));
+      await eventually(async () => (await admin.info('persistence')).includes('rdb_last_bgsave_status:err'));
     },
     end: () => set('save', ''),
   },
@@ -78,7 +79,7 @@ const refusals: Refusal[] = [
       await set('busy-reply-threshold', '1');
       busy = redis.client();
       busy.eval('while true do end', 0).catch(() => undefined);
-      await until(() => admin.ping().then(() => false, (error: unknown) => String(error).includes('BUSY')));
+      await eventually(() => admin.ping().then(() => false, (error: unknown) => String(error).includes('BUSY')));
     },
     end: () => admin.script('KILL'),
   },
@@ -130,9 +131,9 @@ describe.each(versions)('%s', (_version, { Redis }) => {
     } finally {
       await end();
     }
-    await until(async () => (await browser.get(`${app.baseUrl}/private`, { navigate: false })).status === 200);
+    await eventually(async () => (await browser.get(`${app.baseUrl}/private`, { navigate: false })).status === 200);
     world.api.plan.push(invalidToken);
-    await until(async () => (await callApi(app, browser)).status === 200);
+    await eventually(async () => (await callApi(app, browser)).status === 200);
     world.api.plan.length = 0;
     expect(world.authorizationServer.counters.authorizations).toBe(authorizations + 1); // bob's
     await connection.close();
@@ -165,7 +166,7 @@ describe.each(versions)('%s', (_version, { Redis }) => {
     } finally {
       await set('maxmemory', '0');
     }
-    await until(() => committed.length === 1);
+    await eventually(() => committed.length === 1);
     const before = world.authorizationServer.tokenRequests.refresh_token;
     const other = await world.app('express5', { baseUrl: app.baseUrl, options: { redis: open() } });
     const cookie = browser.cookies.header(new URL(app.baseUrl)) ?? '';
@@ -185,7 +186,7 @@ describe.each(versions)('%s', (_version, { Redis }) => {
     await filler.exec();
     const loaded = slow.restart().then(() => performance.now());
     const statuses: number[] = [];
-    await until(async () => statuses.push((await browser.get(`${loading.baseUrl}/private`, { navigate: false })).status) > 0 && statuses.at(-1) !== 503);
+    await eventually(async () => statuses.push((await browser.get(`${loading.baseUrl}/private`, { navigate: false })).status) > 0 && statuses.at(-1) !== 503);
     expect(performance.now() - (await loaded)).toBeLessThan(1000);
     expect(new Set(statuses)).toEqual(new Set([503, 200]));
   });

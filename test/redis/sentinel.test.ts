@@ -1,12 +1,13 @@
 /** A primary with two replicas under three sentinels: fail-overs under load, ordered and by a crash. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { invalidToken } from '../support/api-server.js';
+import { eventually } from '../support/eventually.js';
 import { primaryName, startSentinel } from '../support/redis-sentinel.js';
 import type { RedisServer } from '../support/redis-server.js';
 import type { SentinelWorld } from '../support/redis-sentinel.js';
 import { startWorld } from '../support/world.js';
 import type { World } from '../support/world.js';
-import { callApi, quiet, underLoad, until, versions, wholeLife } from './shapes.js';
+import { callApi, quiet, underLoad, versions, wholeLife } from './shapes.js';
 
 let world: World;
 beforeAll(async () => {
@@ -45,11 +46,11 @@ describe.each(versions)('%s', (_version, { Redis }) => {
       const begin = performance.now();
       // The old primary may not know yet that it is none any more, and takes what it is sent.
       const before = await admin.dbsize();
-      await until(async () => (await world.loggedIn(app, 'bob').catch(() => undefined)) !== undefined && (await admin.dbsize()) > before);
+      await eventually(async () => (await world.loggedIn(app, 'bob').catch(() => undefined)) !== undefined && (await admin.dbsize()) > before);
       recoveryMs = performance.now() - begin;
       const refreshes = world.authorizationServer.tokenRequests.refresh_token;
       world.api.plan.push(invalidToken);
-      await until(() => world.authorizationServer.tokenRequests.refresh_token === refreshes + 1);
+      await eventually(() => world.authorizationServer.tokenRequests.refresh_token === refreshes + 1);
       await primary.restart();
     });
     expect(load.loggedOut).toBe(0);

@@ -21,15 +21,6 @@ export function quiet<C extends Redis | Cluster>(client: C): C {
 
 export const callApi = (app: TestApp, browser: Browser): Promise<Page> => browser.get(`${app.baseUrl}/api`, { navigate: false });
 
-/** Polls until the fact is there. */
-export async function until(fact: () => boolean | Promise<boolean>, limitMs = 10_000): Promise<void> {
-  const giveUpAt = performance.now() + limitMs;
-  while (!(await fact())) {
-    if (performance.now() > giveUpAt) throw new Error(`it did not become true within ${limitMs} ms: ${fact.toString().slice(0, 200)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 /** Login, API call, refresh, logout. `during` runs while the login is there. */
 export async function wholeLife(world: World, app: TestApp, during: () => Promise<void> = async () => undefined): Promise<void> {
   const browser = await world.loggedIn(app);

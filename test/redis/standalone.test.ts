@@ -8,11 +8,12 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { codeFlow } from '../../lib/index.js';
 import { testSecret } from '../support/apps.js';
 import type { TestApp } from '../support/apps.js';
+import { eventually } from '../support/eventually.js';
 import { freePort, startRedis } from '../support/redis-server.js';
 import type { RedisServer } from '../support/redis-server.js';
 import { startWorld } from '../support/world.js';
 import type { World } from '../support/world.js';
-import { quiet, until, versions, wholeLife } from './shapes.js';
+import { quiet, versions, wholeLife } from './shapes.js';
 
 let world: World;
 let redis: RedisServer;
@@ -92,7 +93,7 @@ describe.each(versions)('%s', (_version, { Redis }) => {
     const app = await appWith(client);
     await wholeLife(world, app);
     await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    await until(() => client.status === 'end');
+    await eventually(() => client.status === 'end');
     await wholeLife(world, app);
   });
 });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { requireAuth } from '../../lib/index.js';
 import type { Route, TestApp } from '../support/apps.js';
-import { createBrowser } from '../support/browser.js';
+import { asPage, createBrowser } from '../support/browser.js';
 import type { Browser } from '../support/browser.js';
 import { sendJson } from '../support/http.js';
 import { startWorld } from '../support/world.js';
@@ -23,7 +23,6 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const asPage = { follow: false };
 const redeemed = () => world.authorizationServer.tokenRequests.authorization_code;
 const at = (app: TestApp, browser = createBrowser()): Browser => {
   const moved = createBrowser({ proxies: { [baseUrl]: app.origin }, login: browser.login! });

@@ -10,14 +10,13 @@ import { randomId } from '../../lib/seal.js';
 import { startAppProcess, type AppProcess } from '../support/app-process.js';
 import { testSecret, type AppRequest, type Handler, type Route, type TestApp } from '../support/apps.js';
 import { webClient } from '../support/authorization-server.js';
-import { createBrowser, type Browser } from '../support/browser.js';
+import { asScript, createBrowser, type Browser } from '../support/browser.js';
 import { Secrets } from '../support/disclosure/secrets.js';
 import { planted, printed, watch } from '../support/disclosure/watch.js';
 import { eventually } from '../support/eventually.js';
 import { sendJson } from '../support/http.js';
 import { startWorld, type World } from '../support/world.js';
 
-const asScript = { navigate: false };
 
 let world: World;
 beforeAll(async () => {

@@ -2,12 +2,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createSealer } from '../../lib/seal.js';
 import { frameworks, startApp, testSecret, type Route, type TestApp } from '../support/apps.js';
-import { createBrowser, type Browser, type Page } from '../support/browser.js';
+import { asPage, asScript, createBrowser, type Browser, type Page } from '../support/browser.js';
 import { sendJson } from '../support/http.js';
 import { startLyingServer, type LyingServer } from '../support/lying-server.js';
 
-const asPage = { follow: false } as const;
-const asScript = { navigate: false } as const;
 const whoami: Route = { method: 'GET', path: '/whoami', handlers: [({ oauth: { subject, provider, claims } }, res) => sendJson(res, 200, { subject, provider, claims })] };
 
 let server: LyingServer;

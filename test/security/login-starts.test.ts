@@ -111,6 +111,8 @@ describe('A17, C12: with SameSite=Strict, where another site\'s link carries no 
     const before = (await browser.get(`${app.baseUrl}/who`)).json();
     const started = acme.counters.authorizations + beta.counters.authorizations;
     expect((await browser.get(`${app.baseUrl}/login?provider=beta&returnTo=/who`, { from: evil })).text).toContain('Sign in again?');
+    // The mark of a second visit is no secret: another site's link may bear it as well.
+    expect((await browser.get(`${app.baseUrl}/login?from=elsewhere&provider=beta&returnTo=/who`, { from: evil })).text).toContain('Sign in again?');
     expect((await browser.get(`${app.baseUrl}/private?x=1`, { from: evil })).url).toBe(`${app.baseUrl}/private?x=1`);
     expect((await browser.get(`${app.baseUrl}/who`)).json()).toEqual(before);
     expect(acme.counters.authorizations + beta.counters.authorizations).toBe(started);

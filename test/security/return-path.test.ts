@@ -11,13 +11,12 @@ import ts from 'typescript';
 import { createSealer } from '../../lib/seal.js';
 import { safeReturnTo } from '../../lib/urls.js';
 import { frameworks, startApp, testSecret, type AppRequest, type Framework, type Route, type TestApp } from '../support/apps.js';
-import { createBrowser, type Page, type RequestOptions } from '../support/browser.js';
+import { asPage, createBrowser, type Page } from '../support/browser.js';
 import { hostileAddresses, wrapped } from '../support/hostile-addresses.js';
 import { startLyingServer, type LyingServer } from '../support/lying-server.js';
 import { siteAt } from '../support/site.js';
 import { hostileText, ownRouteIn } from './properties.js';
 
-const asPage: RequestOptions = { follow: false };
 const routes = ['/login', '/callback', '/logout'] as const;
 
 /** What is wrong with a redirect's target: not on the site, not whole, with something that a parser drops, or a route of ours in disguise. Told without the code under test. */

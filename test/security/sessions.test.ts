@@ -6,7 +6,7 @@ import { requireAuth } from '../../lib/index.js';
 import { createSealer, hashId, randomId } from '../../lib/seal.js';
 import { frameworks, testSecret } from '../support/apps.js';
 import type { Route, TestApp } from '../support/apps.js';
-import { createBrowser } from '../support/browser.js';
+import { asPage, asScript, createBrowser } from '../support/browser.js';
 import type { Browser, Page } from '../support/browser.js';
 import { eventually, gate } from '../support/eventually.js';
 import { sendJson } from '../support/http.js';
@@ -21,8 +21,6 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const asScript = { navigate: false };
-const asPage = { follow: false };
 const idOf = (browser: Browser): string => decodeURIComponent(browser.cookies.get('session')!.value).slice(2).split('.')[0]!;
 
 describe.each(frameworks)('C13: what a cache may keep, on %s', (framework) => {

@@ -26,6 +26,11 @@ export interface RequestOptions {
   from?: string;
 }
 
+/** As `fetch()` asks: no navigation, no redirects followed. */
+export const asScript = { navigate: false } as const satisfies RequestOptions;
+/** A navigation that stops at the first answer. */
+export const asPage = { follow: false } as const satisfies RequestOptions;
+
 export interface Page {
   url: string;
   status: number;

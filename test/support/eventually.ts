@@ -5,14 +5,14 @@ import { setTimeout } from 'node:timers/promises';
 const LONGEST_WAIT_MS = 14_000;
 
 /** Looks every 20 ms until there is something to see. */
-export async function eventually<T>(look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
-  const giveUpAt = performance.now() + LONGEST_WAIT_MS;
+export async function eventually<T>(look: () => T | undefined | false | Promise<T | undefined | false>, limitMs = LONGEST_WAIT_MS): Promise<T> {
+  const giveUpAt = performance.now() + limitMs;
   while (performance.now() < giveUpAt) {
     const seen = await look();
-    if (seen !== undefined && seen !== false) return seen;
+    if (seen) return seen;
     await setTimeout(20);
   }
-  throw new Error(`nothing came of it in ${LONGEST_WAIT_MS / 1000} s: ${look.toString()}`);
+  throw new Error(`nothing came of it in ${limitMs / 1000} s: ${look.toString().slice(0, 200)}`);
 }
 
 /** A promise that somebody else resolves. */

@@ -64,17 +64,6 @@ const grantIdRoute: Route = { method: 'GET', path: '/grant-id', handlers: [({ oa
 
 let accounts = 0;
 
-/** Polls until the fact is there. */
-export async function until<T>(fact: () => T | Promise<T>, limitMs = 10_000): Promise<NonNullable<T>> {
-  const giveUpAt = performance.now() + limitMs;
-  for (;;) {
-    const found = await fact();
-    if (found) return found;
-    if (performance.now() > giveUpAt) throw new Error(`it did not become true within ${limitMs} ms: ${fact.toString().slice(0, 200)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 /** A promise and the way to resolve it. */
 export function gate(): { opened: Promise<void>; open: () => void } {
   let open = (): void => undefined;

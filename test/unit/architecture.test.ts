@@ -11,7 +11,7 @@ const libDirectory = fileURLToPath(new URL('../../lib/', import.meta.url));
 /** The rows of its table, from the ground up; `/` at the end stands for a whole folder. A file imports from its own layer and from lower ones. */
 const layers: readonly (readonly string[])[] = readFileSync(new URL('../../CONTRIBUTING.md', import.meta.url), 'utf8')
   .split('\n')
-  .filter((line) => line.startsWith('| ') && line.includes('`lib/'))
+  .filter((line) => line.startsWith('| `lib/'))
   .map((row) => [...(row.split('|')[1] ?? '').matchAll(/`lib\/([^`]*)`/g)].map(([, name = '']) => name))
   .reverse();
 
@@ -148,6 +148,14 @@ describe('what is exported', () => {
     const unused = files.flatMap(({ name, exports }) => exports.filter((exported) => !isUsed(name, exported)).map((exported) => `${name}: ${exported}`));
     // The declarations of another file have to name it.
     expect(unused).toEqual(['options/private-key.ts: GivenKey']);
+  });
+});
+
+describe('the tests', () => {
+  it('have a row for each directory', () => {
+    const directories = readdirSync(new URL('../', import.meta.url), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const rows = [...readText('CONTRIBUTING.md').matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+    expect(rows.concat('soak').sort()).toEqual(directories.map(({ name }) => name).sort());
   });
 });
 

@@ -65,12 +65,3 @@ export const isLoggedIn = async (browser: Browser, app: TestApp): Promise<boolea
 export async function grantIdOf(browser: Browser, app: TestApp): Promise<string> {
   return ((await browser.get(`${app.baseUrl}/grant-id`, { navigate: false })).json() as { grantId: string }).grantId;
 }
-
-/** Waits for a fact, not for a time, and gives up after ten seconds. */
-export async function until(fact: () => boolean | Promise<boolean>): Promise<void> {
-  const limit = Date.now() + 10_000;
-  while (!(await fact())) {
-    if (Date.now() > limit) throw new Error('it did not come about in time');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

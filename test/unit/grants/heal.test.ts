@@ -1,10 +1,13 @@
 /** FAULTS 19: the store goes back in time, and processes that know different pasts meet there. */
 import { describe, expect, it } from '@jest/globals';
 import { createEvents } from '../../../lib/events.js';
-import type { Grant, UsableToken } from '../../../lib/grants/grant.js';
+import type { Commit } from '../../../lib/grants/grant-store.js';
+import type { Grant, TokenWish, UsableToken } from '../../../lib/grants/grant.js';
 import { wentBack } from '../../../lib/grants/heal.js';
+import { createHeldTokens } from '../../../lib/grants/held-tokens.js';
 import { createMemoryGrantStore } from '../../../lib/grants/memory-grant-store.js';
 import { createTokenManager } from '../../../lib/grants/token-manager.js';
+import type { TokenSet } from '../../../lib/grants/token-set.js';
 import type { GrantProvider } from '../../../lib/provider-registry.js';
 import { randomId } from '../../../lib/seal.js';
 import { HandClock } from '../../support/hand-clock.js';
@@ -29,10 +32,10 @@ function stage() {
     },
     revoke: (token) => Promise.resolve(revoked.push(token) > 0),
   };
-  const startProcess = (): (() => Promise<UsableToken>) => {
+  const startProcess = (): ((wish?: TokenWish) => Promise<UsableToken>) => {
     const manager = createTokenManager({ ...settings, store, clock, events: createEvents() });
     const grant: Grant = { grantId, provider, subject: 'alice', loginAt: clock.now() / 1000, expiresAt: clock.now() / 1000 + 86_400, confirmedAt: -Infinity };
-    return () => manager.accessToken(grant, {});
+    return (wish = {}) => manager.accessToken(grant, wish);
   };
   const goBack = async (leftMs: number): Promise<void> => {
     await store.destroy(grantId);
@@ -63,7 +66,59 @@ describe('FAULTS 19: the store lost versions, and another process has refreshed 
   });
 });
 
+describe('FAULTS 19: the store lost the token of one resource and that of the login', () => {
+  const resource = 'https://api.example.com/';
+
+  it('and the login\'s was renewed since: the lost one is not said to live as long', async () => {
+    const { clock, startProcess, goBack } = stage();
+    const [knowing, unknowing] = [startProcess(), startProcess()];
+    await goBack(0);
+    await knowing();
+    await knowing({ resource });
+    clock.forward(101);
+    await goBack(0);
+    expect(await unknowing()).toEqual(expect.objectContaining({ token: 'at-4' }));
+    expect(await knowing()).toEqual(expect.objectContaining({ token: 'at-4' }));
+  });
+
+  it('and is healed for the one: the other is not put back with a wrong end', async () => {
+    const { clock, startProcess, goBack, shown } = stage();
+    const knowing = startProcess();
+    await goBack(50_000);
+    await knowing({ refusedVersion: 1 });
+    await knowing({ resource });
+    await goBack(1_000_000);
+    clock.forward(2);
+    expect(await knowing({ resource })).toEqual(expect.objectContaining({ token: 'at-3' }));
+    expect(await shown()).toEqual(expect.objectContaining({ version: 3 }));
+    clock.forward(101);
+    expect((await startProcess()()).token).toBe('at-1');
+  });
+});
+
 describe('FAULTS 19: the store lost a version, and', () => {
+  it('is healed only when another process has let go of the lock: the time until then counts', async () => {
+    const { clock, store, grantId, startProcess, goBack, shown } = stage();
+    const commits: Commit[] = [];
+    const commit = store.commit.bind(store);
+    store.commit = (attempt, given) => {
+      commits.push(given);
+      return commit(attempt, given);
+    };
+    const knowing = startProcess();
+    await goBack(0);
+    await knowing();
+    await goBack(0);
+    commits.length = 0;
+    await store.acquire({ grantId, resource: '', owner: 'another process', version: 1 }, 10_000);
+    const began = clock.monotonic();
+    await knowing({ refusedVersion: 2 });
+    const waited = clock.monotonic() - began;
+    const healed = commits.find(({ newVersion }) => newVersion === 2);
+    expect([waited > 9000, healed]).toEqual([true, expect.objectContaining({ leftMs: expect.closeTo(100_000 - waited, -2) })]);
+    expect(await shown()).toEqual(expect.objectContaining({ version: 3 }));
+  });
+
   it('loses it during the next refresh: the new refresh token is stored all the same', async () => {
     const { clock, asked, meanwhile, startProcess, goBack, shown } = stage();
     const knowing = startProcess();
@@ -119,7 +174,9 @@ describe('FAULTS 19: the store lost a version, and', () => {
 });
 
 describe('FAULTS 19: a store has gone back where it shows', () => {
-  const known = { version: 2, tokens: { accessTokens: { '': { token: 'at' } }, refreshToken: 'rt' } };
+  const tokens = { accessTokens: { '': { token: 'at' } }, refreshToken: 'rt' };
+  const held = (version: number, resource = '', known: TokenSet = tokens) => createHeldTokens(new HandClock()).remember('grant', resource, { version, tokens: known });
+  const known = held(2);
   const shown = (version: number, token?: string, refreshToken = 'rt') => ({ version, tokens: { accessTokens: token === undefined ? {} : { '': { token } }, refreshToken } });
 
   it.each([
@@ -134,7 +191,7 @@ describe('FAULTS 19: a store has gone back where it shows', () => {
   });
 
   it('neither of which has a token for that resource: no', () => {
-    expect(wentBack(shown(2, 'at'), known, 'https://api.example')).toBe(false);
-    expect(wentBack(shown(2, 'at'), { ...known, tokens: { ...known.tokens, accessTokens: {} } }, '')).toBe(true);
+    expect(wentBack(shown(2, 'at'), held(2, 'https://api.example'), 'https://api.example')).toBe(false);
+    expect(wentBack(shown(2, 'at'), held(2, '', { ...tokens, accessTokens: {} }), '')).toBe(true);
   });
 });

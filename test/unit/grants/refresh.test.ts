@@ -4,6 +4,9 @@ import { ProviderError, StoreError } from '../../../lib/errors.js';
 import { createEvents } from '../../../lib/events.js';
 import type { CodeFlowEvents } from '../../../lib/events.js';
 import type { GrantStore } from '../../../lib/grants/grant-store.js';
+import type { KnownPast } from '../../../lib/grants/heal.js';
+import { createHeldTokens } from '../../../lib/grants/held-tokens.js';
+import type { Known } from '../../../lib/grants/held-tokens.js';
 import { createMemoryGrantStore } from '../../../lib/grants/memory-grant-store.js';
 import { createRefresher } from '../../../lib/grants/refresh.js';
 import type { RefreshRequest } from '../../../lib/grants/refresh-request.js';
@@ -51,6 +54,12 @@ async function createStage(outcome: RefreshOutcome = tokens(), meanwhile: Meanwh
   const stage = { clock, store, told, asked, revoked, request, refresher };
   await store.create(grantId, { accessTokens: { '': { token: 'at-1', scope: 'a' } }, refreshToken: 'rt-1', idToken: 'id-1' }, 1000, 1000_000);
   return stage;
+}
+
+/** What a process knows that was told this. */
+function past(clock: HandClock, known: Known): KnownPast {
+  const newest = createHeldTokens(clock).remember(grantId, '', known);
+  return { newest, resource: '', own: newest };
 }
 
 /** The next so many commits do not reach the store, or their answers do not come back. */
@@ -292,8 +301,8 @@ describe('FAULTS 19: healing', () => {
   const known = { version: 3, tokens: { accessTokens: { '': { token: 'at-3' } }, refreshToken: 'rt-3' }, leftMs: 5000.4 };
 
   it('puts the lost version back under its number, and says so', async () => {
-    const { refresher, request, store, told } = await createStage();
-    await refresher.heal(request, known);
+    const { clock, refresher, request, store, told } = await createStage();
+    await refresher.heal(request, past(clock, known));
     expect(await store.read(grantId, '')).toStrictEqual({ kind: 'alive', version: 3, tokens: known.tokens, leftMs: 5000 });
     expect(told).toEqual([['healed', undefined, 3]]);
   });
@@ -302,65 +311,66 @@ describe('FAULTS 19: healing', () => {
     const { refresher, request, store, clock } = await createStage();
     clock.forward(2); // what the store shows ended a second ago
     const { leftMs: _, ...rest } = known;
-    await refresher.heal(request, leftMs === undefined ? rest : { ...rest, leftMs });
+    await refresher.heal(request, past(clock, leftMs === undefined ? rest : { ...rest, leftMs }));
     expect(await store.read(grantId, '')).toMatchObject({ version: 3, tokens: known.tokens });
     expect(((await store.read(grantId, '')) as { leftMs?: number }).leftMs).toBe(expected);
   });
 
   it('leaves the tokens of a later line, above the number that was lost, with their end', async () => {
-    const { refresher, request, store } = await createStage();
-    await refresher.heal(request, { ...known, leftMs: 999 });
+    const { clock, refresher, request, store } = await createStage();
+    await refresher.heal(request, past(clock, { ...known, leftMs: 999 }));
     expect(await store.read(grantId, '')).toMatchObject({ version: 4, tokens: { refreshToken: 'rt-1' }, leftMs: 1000 });
   });
 
   it('takes the tokens that end at the same instant for the ones that were there', async () => {
-    const { refresher, request, store } = await createStage();
-    await refresher.heal(request, { ...known, leftMs: 1000 });
+    const { clock, refresher, request, store } = await createStage();
+    await refresher.heal(request, past(clock, { ...known, leftMs: 1000 }));
     expect(await store.read(grantId, '')).toMatchObject({ version: 3, tokens: known.tokens });
   });
 
   it('of the same number keeps what the store shows: somebody was redeemed since', async () => {
-    const { refresher, request, store } = await createStage();
-    await refresher.heal(request, { ...known, version: 1, leftMs: 5000 });
+    const { clock, refresher, request, store } = await createStage();
+    await refresher.heal(request, past(clock, { ...known, version: 1, leftMs: 5000 }));
     expect(await store.read(grantId, '')).toMatchObject({ version: 2, tokens: { refreshToken: 'rt-1' } });
   });
 
   it('is over where the store has caught up, and starts anew where it shows another old version', async () => {
-    const { refresher, request, store, told } = await createStage();
+    const { clock, refresher, request, store, told } = await createStage();
     const commit = (version: number, newVersion: number) =>
       store.commit({ grantId, resource: '', owner: 'other', version }, { tokens: { accessTokens: {}, refreshToken: 'theirs' }, newVersion, leftMs: 1, backOffMs: 0, keepMs: 1000 });
     await commit(1, 2);
-    await refresher.heal(request, known);
+    await refresher.heal(request, past(clock, known));
     expect(await store.read(grantId, '')).toMatchObject({ version: 3, tokens: known.tokens });
     await commit(3, 4);
-    await refresher.heal({ ...request, version: 3 }, known);
+    await refresher.heal({ ...request, version: 3 }, past(clock, known));
     expect(await store.read(grantId, '')).toMatchObject({ version: 4, tokens: { refreshToken: 'theirs' } });
     expect(told).toEqual([['healed', undefined, 3]]);
   });
 
   it('after a logout revokes what only this process knew, be it before the lock or after', async () => {
-    const { refresher, request, store, revoked } = await createStage();
+    const { clock, refresher, request, store, revoked, told } = await createStage();
     const acquire = store.acquire.bind(store);
     store.acquire = async (...given) => {
       const answer = await acquire(...given);
       await store.destroy(grantId);
       return answer;
     };
-    for (let round = 0; round < 2; round += 1) await expect(refresher.heal(request, known)).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_LOGIN_REQUIRED' });
+    for (let round = 0; round < 2; round += 1) await expect(refresher.heal(request, past(clock, known))).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_LOGIN_REQUIRED' });
     expect(revoked).toEqual([['rt-3', 'refresh_token'], ['rt-3', 'refresh_token']]);
+    expect(told).toEqual([]);
   });
 
   it('of an ended login says that it has ended', async () => {
-    const { refresher, request, told } = await createStage({ kind: 'refused', certain: true });
+    const { clock, refresher, request, told } = await createStage({ kind: 'refused', certain: true });
     await refresher.refresh(request).catch(() => undefined);
-    await expect(refresher.heal(request, known)).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_LOGIN_ENDED' });
+    await expect(refresher.heal(request, past(clock, known))).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_LOGIN_ENDED' });
     expect(told.map(([name]) => name)).not.toContain('healed');
   });
 
   it('goes on as the owner of the commit that was lost: if that is still under way, it is the same one', async () => {
-    const { refresher, request, store } = await createStage();
+    const { clock, refresher, request, store } = await createStage();
     await store.acquire({ grantId, resource: '', owner: 'mine', version: 1 }, 60_000);
-    await refresher.heal({ ...request, wait: false }, { ...known, owner: 'mine' });
+    await refresher.heal({ ...request, wait: false }, past(clock, { ...known, owner: 'mine' }));
     expect(await store.read(grantId, '')).toMatchObject({ version: 3 });
   });
 });

@@ -168,6 +168,20 @@ describe('a login under way', () => {
 const sizeOf = (cookies: readonly string[]): number => cookies.join('').length;
 
 describe('A9, A10: several at once', () => {
+  it('J8: a header full of made-up ones is not opened one by one; the real one at its end counts', () => {
+    const sealer = createSealer([secret]);
+    let opened = 0;
+    const counting = { ...sealer, open: (...given: Parameters<typeof sealer.open>) => ((opened += 1), sealer.open(...given)) };
+    const transactions = createLoginTransactions({ sealer: counting, clock, keys: memorySessionKeys(), sessionCookieName: '__Host-session', flags });
+    const real = begin(transactions, transaction());
+    const value = `${real.cookies[0]!.split('=')[1]!.slice(0, 9)}${'A'.repeat(38)}`;
+    const madeUp = Array.from({ length: 400 }, (_, index) => `__Host-session-login-${index}=${value}`);
+    opened = 0;
+    const next = begin(transactions, transaction(), [...madeUp, ...real.cookies]);
+    expect(opened).toBeLessThan(100);
+    expect(next.cookies.slice(0, -1)).toEqual(real.cookies);
+  });
+
   it('finish in any order', () => {
     const transactions = create();
     const all = Array.from({ length: 5 }, () => transaction());
