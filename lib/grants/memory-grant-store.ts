@@ -96,7 +96,7 @@ class MemoryGrantStore implements GrantStore {
     record.tokens = tokens;
     record.lastCommit = owner;
     if (leftMs !== 'keep') this.#setEnd(record, resource, leftMs);
-    record.notBefore = backOffMs === 0 ? 0 : this.#clock.monotonic() + backOffMs;
+    record.notBefore = this.#clock.monotonic() + backOffMs;
     record.failures = backOffMs === 0 ? 0 : record.failures + 1;
     if (backOffMs === 0) record.doubtfulVersion = undefined;
     this.#records.set(hashId(grantId), record, { ttl: keepMs });

@@ -40,7 +40,10 @@ async function carryOut(settings: NotifiedLogoutSettings, req: Request): Promise
   const meant = verified.flatMap(({ provider, verdict }) => (typeof verdict === 'string' ? [] : [{ provider, logout: verdict }]));
   const [first] = verified;
   if (meant.length === 0) throw new NotificationRefused(typeof first?.verdict === 'string' ? first.verdict : 'its issuer is not known here');
-  for (const { provider, logout } of meant) await endMeant(settings, provider, logout);
+  // One registration after the other: what was done at one before an outage does not keep the token from counting at the next.
+  let counted = false;
+  for (const { provider, logout } of meant) counted = (await endMeant(settings, provider, logout)) || counted;
+  if (!counted) throw new NotificationRefused('it was used before');
 }
 
 async function tokenOf(req: Request): Promise<string> {
@@ -55,13 +58,15 @@ export async function providersFor({ providers }: Pick<NotifiedLogoutSettings, '
   return name === '' ? providers.thatMayBe(issuer ?? '') : [await providers.get(name)];
 }
 
-async function endMeant({ sessions, tokens, usedLogoutTokens, events }: NotifiedLogoutSettings, { name }: RegisteredProvider, logout: LogoutToken): Promise<void> {
+/** `false`: the token was used before. */
+async function endMeant({ sessions, tokens, usedLogoutTokens, events }: NotifiedLogoutSettings, { name }: RegisteredProvider, logout: LogoutToken): Promise<boolean> {
   const { id, usableForSeconds, idpSessionId, subject = '' } = logout;
-  if (await usedLogoutTokens.has(name, id, usableForSeconds)) throw new NotificationRefused('it was used before');
+  if (await usedLogoutTokens.has(name, id, usableForSeconds)) return false;
   const whose = idpSessionId === undefined ? { provider: name, subject } : { provider: name, idpSessionId };
   const logins = await sessions.endAll(whose, (hashes) => tokens.endHashed(hashes));
   await usedLogoutTokens.add(name, id, usableForSeconds);
   events.emit('logout.received', { provider: name, by: 'backchannel', logins });
+  return true;
 }
 
 /** §2.8: 400 with the error of RFC 6749 §5.2. What is our trouble, or that of the way to the server's keys, is not the sender's. */

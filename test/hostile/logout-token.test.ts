@@ -5,8 +5,9 @@ import { generateKeyPair, importJWK, type CryptoKey } from 'jose';
 import type { CodeFlowEvents, CodeFlowOptions } from '../../lib/index.js';
 import { startApp, type TestApp } from '../support/apps.js';
 import { createBrowser, type Browser, type Page } from '../support/browser.js';
-import { eventually } from '../support/eventually.js';
+import { eventually, gate } from '../support/eventually.js';
 import { answers, startLyingServer, type Json, type LyingServer } from '../support/lying-server.js';
+import { startRedisProxy } from '../support/redis-proxy.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
@@ -219,6 +220,30 @@ describe('what could not be carried out is to be sent again', () => {
     const browser = await eventually(() => loggedIn(app).catch(() => undefined));
     expect((await post(token)).status).toBe(200);
     expect(await isLoggedIn(browser)).toBe(false);
+  });
+
+  it('H7: of one token for two registrations, whichever part was not done: it counts there when it comes again', async () => {
+    const proxy = await startRedisProxy(redis.port);
+    const provider = { issuer: server.issuer, clientId: server.clientId, clientSecret: server.clientSecret, scope: 'openid' };
+    const both = await start({ redis: proxy.url, provider: undefined, providers: { first: { ...provider, clientId: 'another' }, second: provider } });
+    server.makeIdToken = (token) => server.sign({ ...token, sid: 'of two' });
+    const browser = createBrowser();
+    await browser.get(`${both.baseUrl}/login?provider=second&returnTo=/private`);
+    expect(await isLoggedIn(browser, both)).toBe(true);
+    const token = await signed({ sid: 'of two', aud: ['another', server.clientId] });
+    const gone = gate();
+    const firstDone = proxy.next('set', { holdUntil: gone.opened });
+    const answer = post(token, both);
+    await firstDone;
+    proxy.every('getex', 'cut');
+    gone.open();
+    expect((await answer).status).toBe(503);
+    proxy.resume();
+    expect((await post(token, both)).status).toBe(200);
+    expect(await isLoggedIn(browser, both)).toBe(false);
+    expectRefused(await post(token, both));
+    await both.close();
+    await proxy.stop();
   });
 
   it('the server\'s keys are out of reach', async () => {

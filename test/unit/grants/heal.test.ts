@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { createEvents } from '../../../lib/events.js';
 import type { Commit } from '../../../lib/grants/grant-store.js';
 import type { Grant, TokenWish, UsableToken } from '../../../lib/grants/grant.js';
+import { wentBack } from '../../../lib/grants/heal.js';
 import { createMemoryGrantStore } from '../../../lib/grants/memory-grant-store.js';
 import { createTokenManager } from '../../../lib/grants/token-manager.js';
 import type { GrantProvider } from '../../../lib/provider-registry.js';
@@ -167,5 +168,26 @@ describe('FAULTS 19: the store lost a version, and', () => {
     };
     await expect(knowing()).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_LOGIN_REQUIRED' });
     expect(revoked).toEqual(['rt-2']);
+  });
+});
+
+describe('FAULTS 19: a store has gone back where it shows', () => {
+  const known = { version: 2, tokens: { accessTokens: { '': { token: 'at' } }, refreshToken: 'rt' } };
+  const shown = (version: number, token?: string, refreshToken = 'rt') => ({ version, tokens: { accessTokens: token === undefined ? {} : { '': { token } }, refreshToken } });
+
+  it.each([
+    ['an older version', shown(1, 'at'), true],
+    ['a newer version', shown(3, 'another', 'another'), false],
+    ['the same', shown(2, 'at'), false],
+    ['the same number with another refresh token', shown(2, 'at', 'another'), true],
+    ['the same number with another access token', shown(2, 'another'), true],
+    ['the same number without the access token', shown(2), true],
+  ])('%s: %p', (_name, answer, expected) => {
+    expect(wentBack(answer, known, '')).toBe(expected);
+  });
+
+  it('neither of which has a token for that resource: no', () => {
+    expect(wentBack(shown(2, 'at'), known, 'https://api.example')).toBe(false);
+    expect(wentBack(shown(2, 'at'), { ...known, tokens: { ...known.tokens, accessTokens: {} } }, '')).toBe(true);
   });
 });

@@ -69,6 +69,11 @@ describe('E1: the lock', () => {
     expect(await lock(attempt('c', 2))).toMatchObject({ kind: 'acquired', takeover: false });
   });
 
+  it('E2: is not given for a version that is no longer the current one', async () => {
+    await store.commit(attempt('a'), commit());
+    expect(await lock(attempt('b'))).toStrictEqual({ kind: 'newer', version: 2, tokens: second, leftMs: 60_000 });
+  });
+
   it('is nobody\'s on a grant that is gone', async () => {
     expect(await store.acquire({ ...attempt('a'), grantId: 'another' }, 1000)).toStrictEqual({ kind: 'gone' });
     await store.destroy(grantId);
@@ -129,6 +134,12 @@ describe('E8: a doubtful refusal', () => {
   it('ends the grant when it comes again for the same version', async () => {
     expect([await doubt(1), await doubt(1)]).toEqual([{ kind: 'recorded' }, { kind: 'ended' }]);
     expect(await store.read(grantId, '')).toStrictEqual({ kind: 'ended' });
+  });
+
+  it('is the first one after any other failure', async () => {
+    await lock(attempt('a'));
+    await store.fail(attempt('a'), 'failed', 0);
+    expect((await doubt(1)).kind).toBe('recorded');
   });
 
   it('is not made certain by another failure, nor by a success in between', async () => {
@@ -213,6 +224,15 @@ describe('the record', () => {
     jest.advanceTimersByTime(2);
     expect(await kind()).toBe('gone');
     await store.renew(grantId, 3000);
+    expect(await kind()).toBe('gone');
+  });
+
+  it('is gone when its time is over, which a renewal can bring nearer', async () => {
+    jest.advanceTimersByTime(5001);
+    expect(await kind()).toBe('gone');
+    await store.create(grantId, first, undefined, 5000);
+    await store.renew(grantId, 1000);
+    jest.advanceTimersByTime(1001);
     expect(await kind()).toBe('gone');
   });
 

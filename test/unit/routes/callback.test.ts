@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { contextOf, setContext } from '../../../lib/context.js';
-import type { LoginState, RequestContext } from '../../../lib/context.js';
+import type { RequestContext } from '../../../lib/context.js';
 import { LoginError, ProviderError } from '../../../lib/errors.js';
 import type { RegisteredProvider } from '../../../lib/provider-registry.js';
 import { callbackRoute } from '../../../lib/routes/callback.js';
 import type { LoginTransaction } from '../../../lib/session/login-transaction.js';
+import type { LoginState } from '../../../lib/session/login-state.js';
 import type { TokenResponse } from '../../../lib/types.js';
 import { alice, app, down, fromElsewhere, loggedIn, nobody, page, stage, transaction, unknown, visit } from './support.js';
 
@@ -185,6 +186,7 @@ describe('a step-up', () => {
     for (const state of [nobody, { kind: 'authenticated', login: { ...alice, provider: 'other' } }, { kind: 'authenticated', login: { ...alice, subject: 'bob' } }] as LoginState[]) {
       expect((await asked({ acrValues: ['gold'] }, { sub: 'alice' }, state)).names).toContain('revoke');
     }
+    expect(await asked({ acrValues: ['gold'] }, undefined, loggedIn)).toMatchObject({ code: 'ERR_CODE_FLOW_ACR_NOT_MET', names: expect.arrayContaining(['revoke']) });
   });
 });
 

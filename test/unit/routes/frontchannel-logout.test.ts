@@ -41,7 +41,7 @@ describe('a logout by a frame of the server', () => {
     expect(named('endAll')).toHaveLength(1);
   });
 
-  it.each<[string, string, object, string]>([
+  it.each<[string, string, object, string, string?]>([
     ['no iss', '?sid=a', {}, 'GET'],
     ['no sid', `?iss=${issuer}`, {}, 'GET'],
     ['an empty iss', '?iss=&sid=a', {}, 'GET'],
@@ -49,12 +49,12 @@ describe('a logout by a frame of the server', () => {
     ['two iss', `${right}&iss=${issuer}`, {}, 'GET'],
     ['two sid', `${right}&sid=b`, {}, 'GET'],
     ['another method', right, {}, 'POST'],
-    ['another issuer', right, { issuer: 'https://other.example' }, 'GET'],
-    ['an issuer that nobody is', right, { thatMayBe: [] }, 'GET'],
-  ])('with %s is refused, and ends nothing', async (_name, query, answers, method) => {
+    ['another issuer', right, { issuer: 'https://other.example' }, 'GET', 'not known here'],
+    ['an issuer that nobody is', right, { thatMayBe: [] }, 'GET', 'not known here'],
+  ])('with %s is refused, and ends nothing', async (_name, query, answers, method, reason = 'there is not one') => {
     const { status, text, told, names } = await come(query, { ...known, ...answers }, method);
-    expect([status, JSON.parse(text)]).toEqual([400, { error: 'invalid_request', error_description: expect.stringMatching(/not one .*iss|not known here/) }]);
-    expect(told).toEqual([['logout.refused', { by: 'frontchannel', reason: expect.any(String) }]]);
+    expect([status, JSON.parse(text)]).toEqual([400, { error: 'invalid_request', error_description: expect.stringContaining(reason) }]);
+    expect(told).toEqual([['logout.refused', { by: 'frontchannel', reason: expect.stringContaining(reason) }]]);
     expect([names.includes('list'), names.includes('endAll')]).toEqual([false, false]);
   });
 

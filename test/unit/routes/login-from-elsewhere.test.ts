@@ -26,6 +26,11 @@ describe('A17: a login that another site brings about', () => {
     expect(text).toContain('Sign in again?');
   });
 
+  it('is asked about where the app finds its providers and none is named: that is no login to go on with', () => {
+    const { text } = come('', fromElsewhere, loggedIn, { provider: undefined, providers: () => undefined } as never);
+    expect(text).toContain('Sign in again?');
+  });
+
   it('which names the provider that there is replaces nothing', () => {
     expect(come('?provider=default&unknown=x', fromElsewhere).links).toEqual([`${app}/home`]);
   });

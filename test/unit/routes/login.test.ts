@@ -4,7 +4,7 @@ import { contextOf, setContext } from '../../../lib/context.js';
 import type { LoginParameters, StepUpParameters } from '../../../lib/context.js';
 import { loginRoute, startLogin } from '../../../lib/routes/login.js';
 import type { RegisteredProvider } from '../../../lib/provider-registry.js';
-import type { LoginState } from '../../../lib/context.js';
+import type { LoginState } from '../../../lib/session/login-state.js';
 import { app, fromElsewhere, loggedIn, nobody, page, stage, visit } from './support.js';
 
 const there = { authorizationUrl: () => new URL('https://id.example.com/auth?x=y') };
@@ -43,6 +43,10 @@ describe('/login', () => {
   it('passes on what the app lets through, where it stands there once', async () => {
     const { asked } = await come('/login?login_hint=bob&prompt=&max_age=5&acr_values=a&acr_values=b&other=x');
     expect(asked.parameters).toEqual({ login_hint: 'bob', max_age: '5' });
+  });
+
+  it('leads to `afterLogin` where it names no way back', async () => {
+    expect((await come('/login')).begun.returnTo).toBe(`${app}/home`);
   });
 
   it('goes to the provider that is named, and to one alone', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { LoginState } from '../../../lib/context.js';
+import type { LoginState } from '../../../lib/session/login-state.js';
 import { AuthenticationRequiredError, ProviderError } from '../../../lib/errors.js';
 import { endReplaced, endSessions, finishLogout, listSessions, logout, logoutRoute, revokeTokens } from '../../../lib/routes/logout.js';
 import { hashId } from '../../../lib/seal.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { LoginState } from '../../../lib/context.js';
+import type { LoginState } from '../../../lib/session/login-state.js';
 import { LoginError } from '../../../lib/errors.js';
 import { storeLogin } from '../../../lib/routes/new-login.js';
 import { hashId } from '../../../lib/seal.js';

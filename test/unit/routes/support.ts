@@ -3,7 +3,7 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import type { LoginState } from '../../../lib/context.js';
+import type { LoginState } from '../../../lib/session/login-state.js';
 import { StoreError } from '../../../lib/errors.js';
 import { createEvents } from '../../../lib/events.js';
 import type { CodeFlowEvents } from '../../../lib/events.js';

@@ -41,8 +41,11 @@ describe('what belongs to whom', () => {
 
   it('is not found by what the login does not know', async () => {
     const { subject: _, ...nobody } = loginRecord({ idpSessionId: 'a sid' });
+    const written: string[] = [];
+    index = createLoginIndex({ ...keys, addMember: (key, ...rest) => (written.push(key), keys.addMember(key, ...rest)) }, sealer, clock);
     await add('nameless', nobody);
     await add('without sid', loginRecord());
+    expect(written).toHaveLength(2);
     expect([await names(alice), await names(aliceThere)]).toEqual([['without sid'], ['nameless']]);
   });
 
