@@ -348,7 +348,7 @@ describe('FAULTS 19: healing', () => {
   });
 
   it('after a logout revokes what only this process knew, be it before the lock or after', async () => {
-    const { clock, refresher, request, store, revoked } = await createStage();
+    const { clock, refresher, request, store, revoked, told } = await createStage();
     const acquire = store.acquire.bind(store);
     store.acquire = async (...given) => {
       const answer = await acquire(...given);
@@ -357,6 +357,7 @@ describe('FAULTS 19: healing', () => {
     };
     for (let round = 0; round < 2; round += 1) await expect(refresher.heal(request, past(clock, known))).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_LOGIN_REQUIRED' });
     expect(revoked).toEqual([['rt-3', 'refresh_token'], ['rt-3', 'refresh_token']]);
+    expect(told).toEqual([]);
   });
 
   it('of an ended login says that it has ended', async () => {

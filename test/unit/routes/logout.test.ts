@@ -194,6 +194,11 @@ describe('the end of a login that another has replaced', () => {
     expect((await replacing({})).calls).toEqual([['end', 'the grant']]);
   });
 
+  it('takes back what there is: nothing of a grant that was gone, and a refresh token without an access token', async () => {
+    expect(await replacing({ subject: 'bob' }, {})).toMatchObject({ outcome: undefined, calls: [['end', 'the grant']] });
+    expect((await replacing({ subject: 'bob' }, { end: { accessTokens: {}, refreshToken: 'rt' } })).calls).toEqual([['end', 'the grant'], ['revoke', 'rt', 'refresh_token']]);
+  });
+
   it('is no failure while the store is down; a mistake of ours is', async () => {
     expect((await replacing({}, { end: down })).outcome).toBeUndefined();
     expect((await replacing({}, { end: new TypeError('a mistake') })).outcome).toBeInstanceOf(TypeError);

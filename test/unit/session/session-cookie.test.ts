@@ -77,6 +77,12 @@ describe('reading', () => {
     for (const header of [`${one}; ${other}`, `${one}; ${one}`, `session=; ${one}`, `${one}; a=b; session=x`]) expect(cookie.read(header)).toBeUndefined();
   });
 
+  it('C15: finds no session in what is signed rightly and lacks the prefix, or an id', () => {
+    expect(cookie.read(pairOf(cookie.write('an-id')).replace('s%3A', 'x%3A'))).toBeUndefined();
+    expect(cookie.read(pairOf(cookie.write('')))).toBeUndefined();
+    expect(cookie.read(pairOf(cookie.write('a')))).toBe('a');
+  });
+
   it('refuses a signature in which one letter differs', () => {
     const pair = pairOf(cookie.write('an-id'));
     const at = pair.indexOf('an-id');
