@@ -161,7 +161,7 @@ function defineLazily(req: Request, wake: () => View): void {
   Object.defineProperty(req, 'sessionStore', lazyMembers.sessionStore);
 }
 
-export interface AppSessions {
+interface AppSessions {
   /** Defines `req.session`, which costs nothing until it is touched. Touching it throws StoreError when the store cannot tell. */
   attach(req: Request, res: Response, reading: SessionReading): void;
 }
