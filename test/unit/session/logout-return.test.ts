@@ -60,7 +60,7 @@ describe('the way back from a logout', () => {
     expect(take(`/bye?state=${state}`, cookie)).toEqual({ location: undefined, lines: [] });
   });
 
-  it.each<[string, (way: ReturnType<typeof begin>) => [string, string, string?]]>([
+  it.each<[string, (way: ReturnType<typeof begin>) => [string, string | undefined, string?]]>([
     ['without a state', ({ cookie }) => ['/bye', cookie]],
     ['with another state', ({ cookie }) => [`/bye?state=${begin().state}`, cookie]],
     ['with two states', ({ state, cookie }) => [`/bye?state=${state}&state=${state}`, cookie]],
