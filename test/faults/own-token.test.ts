@@ -1,6 +1,6 @@
 /**
  * Everybody gets their own identity and their own token, whatever happens at the same time.
- * @jest-environment-options {"debug": false}
+ * @jest-environment-options {"watch": false}
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Agent, request } from 'node:http';

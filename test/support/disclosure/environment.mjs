@@ -24,9 +24,11 @@ export default class DisclosureEnvironment extends TestEnvironment {
 
   constructor(config, context) {
     super(config, context);
-    this.#isWatched = watched.test(context.testPath);
-    // A test of load says so in its first comment: `@jest-environment-options {"debug": false}`.
-    this.#debug = config.projectConfig.testEnvironmentOptions.debug === false ? '' : debug;
+    // A test of load says so in its first comment: `@jest-environment-options {"debug": false}`; of so much that the search takes longer than
+    // the test, `{"watch": false}`.
+    const options = config.projectConfig.testEnvironmentOptions;
+    this.#isWatched = watched.test(context.testPath) && options.watch !== false;
+    this.#debug = options.debug === false ? '' : debug;
   }
 
   async setup() {
