@@ -25,7 +25,14 @@ const config: Config = {
   maxWorkers: 2,
   testTimeout: 15_000,
   coverageProvider: 'v8',
-  collectCoverageFrom: ['lib/**/*.ts'],
+  // The last six have no code: nothing of them is ever loaded.
+  collectCoverageFrom: [
+    'lib/**/*.ts',
+    '!lib/{types,provider-options}.ts',
+    '!lib/grants/{grant,grant-store}.ts',
+    '!lib/provider/provider.ts',
+    '!lib/session/login-state.ts',
+  ],
   coverageDirectory: 'coverage',
   // Looked at where coverage is measured: `.ci/run`, or `npm test -- --coverage`.
   coverageThreshold: { global: { lines: 97, branches: 93 } },

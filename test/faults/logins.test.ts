@@ -1,7 +1,8 @@
 /** The connection to Redis fails around one command of a login, which is then sent again: what comes twice must not look like somebody else's. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createBrowser, type Browser } from '../support/browser.js';
-import { gate, startFaultWorld, type FaultApp, type FaultWorld } from '../support/fault-world.js';
+import { gate } from '../support/eventually.js';
+import { startFaultWorld, type FaultApp, type FaultWorld } from '../support/fault-world.js';
 
 let world: FaultWorld;
 let app: FaultApp;

@@ -64,13 +64,6 @@ const grantIdRoute: Route = { method: 'GET', path: '/grant-id', handlers: [({ oa
 
 let accounts = 0;
 
-/** A promise and the way to resolve it. */
-export function gate(): { opened: Promise<void>; open: () => void } {
-  let open = (): void => undefined;
-  const opened = new Promise<void>((resolve) => (open = resolve));
-  return { opened, open };
-}
-
 export async function startFaultWorld({ policy = 'strict', timeouts = shortTimeouts, ...settings }: FaultWorldOptions = {}): Promise<FaultWorld> {
   const world = await startWorld({ rotateRefreshToken: policy !== 'no rotation', ...settings });
   world.authorizationServer.store.refreshTokenOverlapSeconds = policy === 'grace' ? 60 : 0;
