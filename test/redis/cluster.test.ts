@@ -106,12 +106,12 @@ describe.each(versions)('%s', (_version, { Cluster }) => {
   it('FAULTS 13: a third of the cluster is gone for a while: CLUSTERDOWN means "unknown", and it is over when it is back', async () => {
     const { browser, sessionKey } = await onlyLogin();
     const logins = authorizations();
-    const connection = connectRedis(client, deadlineSeconds, createEvents());
     // The master that died in the test before comes back as a replica, in its own time.
     const shard = await eventually(async () => {
       const found = await cluster.shardOf(sessionKey);
       return found.length === 2 ? found : undefined;
     });
+    const connection = connectRedis(client, deadlineSeconds, createEvents());
     const load = await underLoad(app, [browser], async () => {
       await Promise.all(shard.map((server) => server.kill()));
       await eventually(() =>
