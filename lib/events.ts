@@ -58,16 +58,18 @@ export interface Events {
   on<K extends keyof CodeFlowEvents>(event: K, listener: (detail: CodeFlowEvents[K]) => void): void;
 }
 
-/** A listener that throws is the app's bug: it becomes a process warning, not a failed request. */
+/** A listener that throws or rejects is the app's bug: it becomes a process warning, not a failed request or the end of the process. */
 export function createEvents(): Events {
   const emitter = new EventEmitter();
   return {
     emit(event, detail) {
-      for (const listener of emitter.listeners(event) as ((given: typeof detail) => void)[]) {
+      for (const listener of emitter.listeners(event) as ((given: typeof detail) => unknown)[]) {
+        const warn = (): void => process.emitWarning(`a listener of '${event}' threw`, { code: 'CODE_FLOW_LISTENER' });
         try {
-          listener(detail);
+          // Async functions are taken for listeners too, whatever the type says.
+          Promise.resolve(listener(detail)).catch(warn);
         } catch {
-          process.emitWarning(`a listener of '${event}' threw`, { code: 'CODE_FLOW_LISTENER' });
+          warn();
         }
       }
     },

@@ -11,6 +11,7 @@ import type { Locks } from './lock.js';
 import { loginEnded, loginRequired } from './refresh-outcomes.js';
 import { attemptOf } from './refresh-request.js';
 import type { RefreshRequest } from './refresh-request.js';
+import { accessTokenFor } from './token-set.js';
 
 /** What this process knows of a login. */
 export interface KnownPast {
@@ -38,7 +39,7 @@ interface HealerSettings {
 /** Whether the store shows another past than the one that this process knows. */
 export function wentBack(shown: VersionedTokens, { version, tokens }: VersionedTokens, resource: string): boolean {
   if (shown.version !== version) return shown.version < version;
-  return shown.tokens.refreshToken !== tokens.refreshToken || shown.tokens.accessTokens[resource]?.token !== tokens.accessTokens[resource]?.token;
+  return shown.tokens.refreshToken !== tokens.refreshToken || accessTokenFor(shown.tokens, resource)?.token !== accessTokenFor(tokens, resource)?.token;
 }
 
 export function createHealer({ store, clock, locks, healed, revoke }: HealerSettings): Healer {

@@ -2,6 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.js';
 import type { VersionedTokens } from './grant-store.js';
+import { accessTokenFor } from './token-set.js';
 import type { AccessToken, TokenSet } from './token-set.js';
 
 /** What is known of a version. `owner`: this process redeemed it, and stored it, or tries to, as this owner. */
@@ -56,7 +57,7 @@ function refreshWindowMs(lifetimeMs: number): number {
 const marginMs = (lifetimeMs: number): number => Math.min(1000, lifetimeMs * 0.05);
 
 function assess({ version, tokens, leftMs, owner }: Known, resource: string, now: number): HeldToken {
-  const accessToken = tokens.accessTokens[resource];
+  const accessToken = accessTokenFor(tokens, resource);
   const endsAt = leftMs === undefined ? Infinity : now + leftMs;
   const lifetimeMs = accessToken?.lifetimeSeconds === undefined ? 0 : accessToken.lifetimeSeconds * 1000;
   const shared = { version, tokens, accessToken, endsAt, owner, confirmedAt: now, quietUntil: 0 };
@@ -78,7 +79,7 @@ export function createHeldTokens(clock: Clock): HeldTokens {
     remember(grantId, resource, known) {
       const before = grants.get(grantId)?.get(resource);
       // In a store that went back, another token may have got the number: what came last counts.
-      if (before?.version === known.version && before.accessToken?.token === known.tokens.accessTokens[resource]?.token) {
+      if (before?.version === known.version && before.accessToken?.token === accessTokenFor(known.tokens, resource)?.token) {
         before.confirmedAt = clock.monotonic();
         return before;
       }

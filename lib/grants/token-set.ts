@@ -43,6 +43,11 @@ function accessToken(response: TokenResponse, previous: AccessToken | undefined)
   };
 }
 
+/** An app may ask for any name: what every object inherits is no token. */
+export function accessTokenFor(tokens: TokenSet | undefined, resource: string): AccessToken | undefined {
+  return tokens !== undefined && Object.hasOwn(tokens.accessTokens, resource) ? tokens.accessTokens[resource] : undefined;
+}
+
 /**
  * What is held after this answer: the new access token in place of its predecessor, and the old refresh token and ID
  * Token where the answer has none (RFC 6749 §6, OpenID Connect Core §12.2).
@@ -52,7 +57,7 @@ export function nextTokenSet(response: TokenResponse, previous: TokenSet | undef
   const idToken = response.idToken ?? previous?.idToken;
   return {
     ...(previous?.login === undefined ? {} : { login: previous.login }),
-    accessTokens: { ...previous?.accessTokens, [resource]: accessToken(response, previous?.accessTokens[resource]) },
+    accessTokens: { ...previous?.accessTokens, [resource]: accessToken(response, accessTokenFor(previous, resource)) },
     ...(refreshToken === undefined ? {} : { refreshToken }),
     ...(idToken === undefined ? {} : { idToken }),
   };

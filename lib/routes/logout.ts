@@ -1,5 +1,5 @@
 /** `/logout`: the grant and the session end here first, then the server is told in its own way, then the browser goes to its logout page, if it has one. */
-import { CodeFlowError, StoreError } from '../errors.js';
+import { CodeFlowError, ConfigurationError, StoreError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { TokenManager } from '../grants/token-manager.js';
 import { DEFAULT_RESOURCE } from '../grants/token-set.js';
@@ -105,6 +105,10 @@ type AdministrationSettings = LogoutSettings & { sessions: Sessions };
 export async function endSessions({ providers, sessions, tokens }: AdministrationSettings, whose: EndedSessions): Promise<void> {
   const endGrants = (hashes: readonly string[]): Promise<void> => tokens.endHashed(hashes);
   if ('sessionId' in whose) return sessions.endOne(whose.sessionId, endGrants);
+  // In JavaScript it may be the `req.oauth.subject` of nobody: nothing would end, and it would look as if.
+  if (typeof whose.subject !== 'string' || whose.subject === '') {
+    throw new ConfigurationError('ERR_CODE_FLOW_OPTION_INVALID', 'endSessions() needs a `subject`, the `sub` of the user, or a `sessionId` of listSessions()');
+  }
   const provider = whose.provider ?? (await providers.get(undefined)).name;
   await sessions.endAll({ provider, subject: whose.subject }, endGrants);
 }

@@ -148,7 +148,7 @@ export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, cloc
       return undefined;
     },
     async peek(sessionId) {
-      const found = await keys.peek(PREFIX + hashId(sessionId));
+      const found = await keys.peek(keyOf(sessionId));
       const content = found === undefined ? undefined : opened(sessionId, found.value);
       return found === undefined || content === undefined ? undefined : { content, idleLeftSeconds: found.leftSeconds };
     },

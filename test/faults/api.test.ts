@@ -12,12 +12,9 @@ beforeAll(async () => {
   world = await startFaultWorld({ timeouts: longTimeouts });
 });
 afterAll(() => world.close());
-afterEach(() => {
-  world.api.plan.length = 0;
-  world.authorizationServer.plan.length = 0;
-});
+afterEach(() => world.calm());
 
-const refreshes = (): number => world.authorizationServer.tokenRequests.refresh_token;
+const refreshes = (): number => world.refreshes();
 
 /** What a handler's own call came to. */
 function routeWith(path: string, call: (req: AppRequest, url: string) => Promise<Response>): Route {

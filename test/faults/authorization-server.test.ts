@@ -18,14 +18,9 @@ beforeAll(async () => {
   world = await startFaultWorld({ timeouts: longTimeouts });
 });
 afterAll(() => world.close());
-afterEach(() => {
-  world.authorizationServer.plan.length = 0;
-  world.authorizationServer.intercept = undefined;
-  world.authorizationServer.store.refreshTokenOverlapSeconds = 0;
-  world.authorizationServer.settings.accessTokenTtl = 60;
-});
+afterEach(() => world.calm());
 
-const refreshes = (): number => world.authorizationServer.tokenRequests.refresh_token;
+const refreshes = (): number => world.refreshes();
 const reused = (): number => world.authorizationServer.tokenEndpoint.reusedRefreshTokens;
 const plan = (planned: TokenPlan): void => void world.authorizationServer.plan.push({ grantType: 'refresh_token', ...planned });
 const unavailable = { status: 503, code: 'ERR_CODE_FLOW_TOKEN_UNAVAILABLE' };

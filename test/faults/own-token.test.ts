@@ -28,11 +28,9 @@ beforeAll(async () => {
   world = await startFaultWorld({ timeouts: longTimeouts });
 });
 afterAll(() => world.close());
-afterEach(() => {
-  world.authorizationServer.plan.length = 0;
-});
+afterEach(() => world.calm());
 
-const refreshes = (): number => world.authorizationServer.tokenRequests.refresh_token;
+const refreshes = (): number => world.refreshes();
 
 describe('E18, F10: many users, many APIs', () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 100 });

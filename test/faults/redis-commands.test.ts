@@ -12,13 +12,9 @@ beforeAll(async () => {
   world = await startFaultWorld(); // strict: a refresh token that is spent twice ends its login
 });
 afterAll(() => world.close());
-afterEach(() => {
-  world.proxy.resume();
-  world.authorizationServer.plan.length = 0;
-  world.authorizationServer.store.refreshTokenOverlapSeconds = 0;
-});
+afterEach(() => world.calm());
 
-const refreshes = (): number => world.authorizationServer.tokenRequests.refresh_token;
+const refreshes = (): number => world.refreshes();
 const revocations = (): number => world.authorizationServer.counters.revocations;
 const okay = <T extends { status: number }>(answer: T): T | undefined => (answer.status === 200 ? answer : undefined);
 

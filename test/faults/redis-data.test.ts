@@ -11,12 +11,9 @@ beforeAll(async () => {
   world = await startFaultWorld();
 });
 afterAll(() => world.close());
-afterEach(() => {
-  world.proxy.resume();
-  world.authorizationServer.settings.accessTokenTtl = 60;
-});
+afterEach(() => world.calm());
 
-const refreshes = (): number => world.authorizationServer.tokenRequests.refresh_token;
+const refreshes = (): number => world.refreshes();
 
 /** What Redis holds of this login besides its grant. */
 async function sessionKeysOf(makeLogin: () => Promise<Login>): Promise<{ login: Login; keys: string[] }> {

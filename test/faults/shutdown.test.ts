@@ -10,13 +10,9 @@ beforeAll(async () => {
   world = await startFaultWorld();
 });
 afterAll(() => world.close());
-afterEach(() => {
-  world.proxy.resume();
-  world.authorizationServer.plan.length = 0;
-  world.authorizationServer.settings.accessTokenTtl = 60;
-});
+afterEach(() => world.calm());
 
-const refreshes = (): number => world.authorizationServer.tokenRequests.refresh_token;
+const refreshes = (): number => world.refreshes();
 
 describe('FAULTS 45: close()', () => {
   it('lets the refresh in flight finish, answers its request, and starts no other', async () => {

@@ -52,6 +52,10 @@ export interface FaultWorld extends World {
   expired(account?: string): Promise<Login>;
   /** The login in this browser now. */
   current(browser: Browser, account: string): Promise<Login>;
+  /** How often the token endpoint was asked for a refresh. */
+  refreshes(): number;
+  /** Takes back whatever a test has planned, held up or set. */
+  calm(): void;
 }
 
 /** Two commands to Redis and one to the server, with room for a busy machine; the lease is then 6 s. */
@@ -72,11 +76,22 @@ export async function startFaultWorld({ policy = 'strict', timeouts = shortTimeo
   for (const { lua } of Object.values(grantScripts)) await client.script('LOAD', lua);
   const proxy = await startRedisProxy(world.redis.port);
   const login = createLogin(world, client);
+  const { authorizationServer: server, api } = world;
+  const [accessTokenTtl, overlapSeconds] = [server.settings.accessTokenTtl, server.store.refreshTokenOverlapSeconds];
   return {
     ...world,
     proxy,
     client,
     ...login,
+    refreshes: () => server.tokenRequests.refresh_token,
+    calm() {
+      proxy.resume();
+      api.plan.length = 0;
+      server.plan.length = 0;
+      server.intercept = undefined;
+      server.settings.accessTokenTtl = accessTokenTtl;
+      server.store.refreshTokenOverlapSeconds = overlapSeconds;
+    },
     fresh: async (options = {}, { direct = false, routes = [] } = {}) => {
       const url = direct ? world.redis.url : proxy.url;
       const app = await world.app('express5', { routes: [...routes, grantIdRoute], options: { ...timeouts, redis: url, ...options } } satisfies Omit<AppOptions, 'authorizationServer'>);

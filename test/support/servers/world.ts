@@ -48,7 +48,7 @@ export async function startSystemWorld(server: Registrar): Promise<SystemWorld> 
       if (page.status !== 200) throw new Error(`the login ended with ${page.status} at ${page.url.split('?', 1)[0]}: ${page.text.slice(0, 500)}`);
       return browser;
     },
-    storedKeys: () => redis.client().keys('*'),
+    storedKeys: async () => (await redis.client().keys('*')).sort(),
     async close() {
       await Promise.all(apps.map((app) => app.close()));
       await Promise.all([redis.stop(), server.stop()]);

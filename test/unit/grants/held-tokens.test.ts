@@ -46,6 +46,10 @@ describe('what a process remembers', () => {
     expect(held.get('grant', '')).toMatchObject({ accessToken: { token: 'at' } });
   });
 
+  it.each(['constructor', 'toString', '__proto__'])('has no token for a resource that is called %s', (resource) => {
+    expect(createHeldTokens(new HandClock()).remember('grant', resource, known(1, 'at'))).toMatchObject({ accessToken: undefined });
+  });
+
   it('FAULTS 19: tells the newest version of any resource, with its end and who stored it', () => {
     const clock = new HandClock();
     const held = createHeldTokens(clock);

@@ -163,6 +163,12 @@ describe('the sessions of a user', () => {
     ]);
   });
 
+  it.each([undefined, ''])('do not seem to end where the subject is %p', async (subject) => {
+    const { settings, calls } = stage();
+    await expect(endSessions(settings, { subject } as { subject: string })).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_OPTION_INVALID' });
+    expect(calls).toEqual([]);
+  });
+
   it('end one by one', async () => {
     const { settings, calls } = stage();
     await endSessions(settings, { sessionId: 'a name' });

@@ -76,6 +76,16 @@ describe('what belongs to whom', () => {
 });
 
 describe('the end of all of somebody\'s logins', () => {
+  it('FAULTS 53, 54: forgets nothing that a newer release or secret has listed, and whatever nobody can open', async () => {
+    const theirs = createSealer(['another secret for tests only: 9pWzR3xL6vHbTq1F']);
+    const key = `ecf:i:${hashId('["default","alice"]')}`;
+    await add('a');
+    const newer = theirs.seal('login index', '["default","alice"]', JSON.stringify(entry('b')));
+    for (const member of [newer, 'garbage']) await keys.addMember(key, member, clock.seconds + 1000);
+    expect(await index.endEach(alice, end)).toBe(3);
+    expect([ended.flat().map(({ session }) => session), await keys.members(key)]).toEqual([['session of a'], [newer]]);
+  });
+
   it('comes to each once, a hundred at a time, and to no more than are known', async () => {
     for (let i = 0; i < 201; i += 1) await add(`${i}`);
     expect(await index.endEach(alice, end)).toBe(201);
