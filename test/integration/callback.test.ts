@@ -52,7 +52,7 @@ describe.each(frameworks)('on %s', (framework) => {
     return copy;
   };
 
-  /** How a failed login is told: to a person with a way on, to a program with the same code; to nobody with a session. */
+  /** I5, I1. How a failed login is told: to a person with a way on, to a program with the same code; to nobody with a session. */
   function expectRefusal(answer: Page, code: string, status = 400): void {
     expect([answer.status, answer.setCookies.filter(isSession)]).toEqual([status, []]);
     expect(answer.headers).toMatchObject({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff' });

@@ -2,6 +2,7 @@
  * A logout against everything else that one browser has under way: the callback of another login, renewals, requests that hold the session before
  * they write it, in every order that chance makes of them. The user, the app ("everywhere"), or the server (a logout token) signs out. Two
  * apps on one Redis. A failure prints the seed: `RACES_SEED=<seed>` gives the same requests at the same moments again.
+ * @jest-environment-options {"debug": false}
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';

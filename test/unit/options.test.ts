@@ -294,7 +294,7 @@ describe('refuses', () => {
     [{ baseUrl: 'https://app.example.com/#' }, invalid, '`baseUrl` must not have a fragment'],
     [{ baseUrl: 'https://app.example.com/a//b' }, invalid, 'must have a plain path'],
     [{ baseUrl: new URL('https://app.example.com') }, invalid, '`baseUrl` must be the public URL of the app, such as "https://app.example.com"; got an object'],
-    // secret
+    // secret (THREATS J2)
     [{ secret: undefined }, missing, 'is the environment variable that it is read from set?'],
     [{ secret: '' }, missing, '`secret` is missing'],
     [{ secret: [] }, missing, 'the array is empty'],
