@@ -60,7 +60,7 @@ describe.each([
     expect((await browser.get(`${apps[0].baseUrl}/private`)).status).toBe(200); // and another login is as good as ever
   });
 
-  it('oidcc-client-test-rp-backchannel-opinitlogout: a logout at the server ends the sessions meant, on both processes, at once', async () => {
+  it('a logout at the server ends the sessions meant, on both processes, at once', async () => {
     const carol = `carol${Number(bySession)}`;
     const [ended, sameUser, otherUser] = await Promise.all([carol, carol, 'bob'].map((account) => world.loggedIn(apps[0], account))) as [Browser, Browser, Browser];
     expect(await Promise.all([ended, sameUser, otherUser].map(statuses))).toEqual([[200, 200], [200, 200], [200, 200]]);

@@ -16,6 +16,7 @@ codeFlow({ provider, baseUrl, secret, routes: { login: false, logout: false }, s
 codeFlow({ provider, baseUrl, secret, apis: ['https://api.example.com/', { url: 'https://b.example.com/', resource: 'urn:b' }] });
 
 codeFlow({ provider, baseUrl, secret, trustedOrigins: ['https://admin.example.com'] });
+codeFlow({ provider, baseUrl, secret, clearSiteData: ['cache'], routes: { backchannelLogout: false, frontchannelLogout: '/front' } });
 
 codeFlow({ provider: { ...provider, server: { token_endpoint: 'http://id.internal/token' } }, baseUrl, secret });
 codeFlow({ providers: { acme: provider, beta: { server, clientId: 'web' } }, baseUrl, secret, apis: [{ url: 'https://api.example.com/', provider: 'acme' }] });
@@ -56,3 +57,6 @@ codeFlow({ provider, baseUrl, secret, session: { sameSite: 'none' } });
 
 // @ts-expect-error -- a login that cannot come back is none
 codeFlow({ provider, baseUrl, secret, routes: { callback: false } });
+
+// @ts-expect-error -- it would take the cookies of an authorization server on the same domain
+codeFlow({ provider, baseUrl, secret, clearSiteData: ['cookies'] });

@@ -356,6 +356,11 @@ describe('refuses', () => {
     [{ routes: { login: '/a/../login' } }, invalid, '`routes.login` must be a path'],
     [{ routes: { login: '/login?x=1' } }, invalid, '`routes.login` must be a path'],
     [{ routes: { login: '/:id' } }, invalid, '`routes.login` must be a path'],
+    [{ routes: { backchannelLogout: '/' } }, invalid, 'it would take the place of the front page'],
+    [{ routes: { frontchannelLogout: true } }, invalid, '`routes.frontchannelLogout` must be a path'],
+    [{ routes: { backchannelLogout: '/logout' } }, conflict, '`routes.backchannelLogout` is the same path as `routes.logout`'],
+    [{ clearSiteData: ['cookies'] }, invalid, "`clearSiteData[0]` must be 'cache' or 'storage'"],
+    [{ clearSiteData: 'cache' }, invalid, '`clearSiteData` must be an array'],
     [{ routes: { login: '/callback' } }, conflict, '`routes.callback` is the same path as `routes.login`'],
     [{ routes: { logout: '/Login/' } }, conflict, '`routes.logout` is the same path as `routes.login`'],
     // landing pages
