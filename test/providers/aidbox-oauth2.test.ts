@@ -77,10 +77,10 @@ describe('at the /oauth2 endpoints', () => {
   it('a login that the user refuses leaves nothing behind', async () => {
     const app = await world.app({ provider: provider() });
     server.settings.refuseLogin = 'access_denied';
-    const [keys, browser] = [await world.storedKeys(), createBrowser({ login: 'alice' })];
+    const [added, browser] = [await world.addedKeys(), createBrowser({ login: 'alice' })];
     const page = await browser.get(`${app.baseUrl}/private`);
     expect([page.status >= 400, page.url.startsWith(`${app.baseUrl}/callback`)]).toEqual([true, true]);
-    expect([await isLoggedIn(browser, app), await world.storedKeys()]).toEqual([false, keys]);
+    expect([await isLoggedIn(browser, app), await added()]).toEqual([false, []]);
   });
 
   it('a logout ends the login here; the document has neither revocation nor a logout', async () => {

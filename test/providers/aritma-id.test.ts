@@ -84,12 +84,12 @@ describe('a login at Aritma ID', () => {
 
   it('that the user refuses leaves nothing behind', async () => {
     server.settings.refuseLogin = 'access_denied';
-    const [keys, browser] = [await world.storedKeys(), createBrowser({ login: 'alice' })];
+    const [added, browser] = [await world.addedKeys(), createBrowser({ login: 'alice' })];
     const page = await browser.get(`${app.baseUrl}/private`);
     expect(page.url).toContain(`${app.baseUrl}/callback`);
     expect(page.status).toBeGreaterThanOrEqual(400);
     expect(page.text).not.toContain('access_denied');
-    expect([await isLoggedIn(browser, app), await world.storedKeys()]).toEqual([false, keys]);
+    expect([await isLoggedIn(browser, app), await added()]).toEqual([false, []]);
   });
 });
 

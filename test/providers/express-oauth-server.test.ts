@@ -63,10 +63,10 @@ describe('@node-oauth/express-oauth-server', () => {
   });
 
   it('a user who refuses ends on its page with status 400, and nothing is left behind', async () => {
-    const [keys, browser] = [await world.storedKeys(), createBrowser({ login: 'stranger' })];
+    const [added, browser] = [await world.addedKeys(), createBrowser({ login: 'stranger' })];
     const page = await browser.get(`${app.baseUrl}/private`);
     expect([page.status, page.url.startsWith(server.origin)]).toEqual([400, true]);
-    expect([await isLoggedIn(browser, app), await world.storedKeys()]).toEqual([false, keys]);
+    expect([await isLoggedIn(browser, app), await added()]).toEqual([false, []]);
   });
 
   it('a logout ends the login here', async () => {

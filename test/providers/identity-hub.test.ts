@@ -41,10 +41,10 @@ describe('a login at The Identity Hub', () => {
 
   it('that the user refuses leaves nothing behind', async () => {
     server.settings.refuseLogin = 'access_denied';
-    const [keys, browser] = [await world.storedKeys(), createBrowser({ login: 'alice' })];
+    const [added, browser] = [await world.addedKeys(), createBrowser({ login: 'alice' })];
     const page = await browser.get(`${app.baseUrl}/private`);
     expect([page.status >= 400, page.url.startsWith(`${app.baseUrl}/callback`)]).toEqual([true, true]);
-    expect([await isLoggedIn(browser, app), await world.storedKeys()]).toEqual([false, keys]);
+    expect([await isLoggedIn(browser, app), await added()]).toEqual([false, []]);
   });
 });
 

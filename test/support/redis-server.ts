@@ -71,6 +71,13 @@ export class RedisServer {
     return createCommandCounter(() => this.#info('commandstats'));
   }
 
+  /** Tells the keys that are there and were not there when this was called. What expires meanwhile is no news. */
+  async addedKeys(): Promise<() => Promise<string[]>> {
+    const reader = this.client();
+    const before = new Set(await reader.keys('*'));
+    return async () => (await reader.keys('*')).filter((key) => !before.has(key)).sort();
+  }
+
   /** Ends the server and nothing else: its address is kept for `restart()`. */
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const shell = this.#shell;

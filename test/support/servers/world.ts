@@ -17,8 +17,8 @@ export interface SystemWorld {
   app(options: Partial<CodeFlowOptions>, routes?: readonly Route[]): Promise<TestApp>;
   /** A browser whose user has just logged in. */
   loggedIn(app: TestApp, account?: string): Promise<Browser>;
-  /** Grants and sessions that Redis still has. */
-  storedKeys(): Promise<string[]>;
+  /** Tells the grants and sessions that came to Redis since this was called. */
+  addedKeys(): Promise<() => Promise<string[]>>;
   close(): Promise<void>;
 }
 
@@ -48,7 +48,7 @@ export async function startSystemWorld(server: Registrar): Promise<SystemWorld> 
       if (page.status !== 200) throw new Error(`the login ended with ${page.status} at ${page.url.split('?', 1)[0]}: ${page.text.slice(0, 500)}`);
       return browser;
     },
-    storedKeys: async () => (await redis.client().keys('*')).sort(),
+    addedKeys: () => redis.addedKeys(),
     async close() {
       await Promise.all(apps.map((app) => app.close()));
       await Promise.all([redis.stop(), server.stop()]);
