@@ -23,7 +23,8 @@ const config: Config = {
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.stryker-tmp/'],
   maxWorkers: 2,
-  testTimeout: 15_000,
+  // Against tests that hang. None is about how long something takes, and a busy machine takes ten times as long.
+  testTimeout: 60_000,
   coverageProvider: 'v8',
   // The last six have no code: nothing of them is ever loaded.
   collectCoverageFrom: [

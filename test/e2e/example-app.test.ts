@@ -9,7 +9,7 @@ let chromium: Browser;
 
 beforeAll(async () => {
   chromium = await startChromium();
-}, 30_000);
+}, 360_000);
 
 afterAll(async () => {
   await chromium.close();
@@ -27,7 +27,7 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     // On localhost the authorization server is another site than the app on 127.0.0.1, as in real life.
     const environment = { ACCESS_TOKEN_SECONDS: '3', AUTHORIZATION_SERVER_HOST: 'localhost' };
     example = await startExample(redis === undefined ? environment : { ...environment, REDIS_URL: redis.url });
-  }, 30_000);
+  }, 360_000);
 
   afterAll(async () => {
     expect(await example.stop()).toBe(0);
@@ -83,7 +83,7 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     await page.goto(`${example.url}/protected`);
     await page.locator('#username').waitFor();
     expect(new URL(page.url()).hostname).toBe('localhost');
-  }, 60_000);
+  }, 360_000);
 
   it('comes back to the protected page that was asked for', async () => {
     await page.goto(`${example.url}/protected`);
@@ -91,7 +91,7 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     await page.getByRole('button', { name: 'Continue' }).click();
     await page.locator('#protected').waitFor();
     expect(page.url()).toBe(`${example.url}/protected`);
-  }, 30_000);
+  }, 360_000);
 
   it('takes no harm from the back button after the login', async () => {
     await page.goto(example.url);
@@ -106,7 +106,7 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     await page.goBack();
     expect(page.url()).toBe(`${example.url}/`);
     expect(await text('#user-name')).toBe('Ada');
-  }, 30_000);
+  }, 360_000);
 
   it('shows nothing of the user when the back button is used after signing out', async () => {
     await page.goto(`${example.url}/login`);
@@ -116,7 +116,7 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     await page.goBack();
     await page.getByRole('link', { name: 'Sign in' }).waitFor();
     expect(await page.content()).not.toContain('ada@example.com');
-  }, 30_000);
+  }, 360_000);
 
   it('says so in an open page when its login is ended in another browser', async () => {
     await page.goto(`${example.url}/login`);
@@ -135,7 +135,7 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     } finally {
       await elsewhere.close();
     }
-  }, 30_000);
+  }, 360_000);
 
   it('lets two tabs sign in at the same time', async () => {
     const second = await context.newPage();
@@ -146,7 +146,7 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
       await tab.getByRole('button', { name: 'Continue' }).click();
       await tab.locator('#protected').waitFor();
     }
-  }, 30_000);
+  }, 360_000);
 
   it('signs a person out everywhere, in another browser too', async () => {
     const elsewhere = await (await chromium.newContext()).newPage();
@@ -164,7 +164,7 @@ describe.each(['memory', 'redis'])('the example app with sessions in %s', (store
     await elsewhere.locator('#sessions li').waitFor();
     expect(await elsewhere.locator('#sessions li').allTextContents()).toEqual([expect.stringMatching(/^This browser: /)]);
     await elsewhere.context().close();
-  }, 30_000);
+  }, 360_000);
 
   async function signInAs(name: string): Promise<void> {
     await page.locator('#username').fill(name);

@@ -11,7 +11,7 @@ let world: World;
 beforeAll(async () => {
   chromium = await startChromium();
   world = await startWorld({ host: 'localhost' }); // another site than the app on 127.0.0.1
-}, 30_000);
+}, 360_000);
 afterAll(async () => {
   await chromium.close();
   await world.close();

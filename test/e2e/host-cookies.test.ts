@@ -14,7 +14,7 @@ const proxies: TlsProxy[] = [];
 beforeAll(async () => {
   world = await startWorld();
   chromium = await startChromium();
-}, 30_000);
+}, 360_000);
 afterAll(async () => {
   await chromium.close();
   await Promise.all(proxies.map((proxy) => proxy.close()));

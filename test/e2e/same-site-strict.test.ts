@@ -13,7 +13,7 @@ beforeAll(async () => {
   world = await startWorld({ host: 'localhost' });
   app = await world.app('express5', { options: { session: { sameSite: 'strict' } } });
   chromium = await startChromium();
-}, 30_000);
+}, 360_000);
 afterAll(async () => {
   await chromium.close();
   await world.close();

@@ -172,7 +172,7 @@ describe('the many faces of a refused refresh', () => {
     } finally {
       await slow.stop();
     }
-  }, 60_000);
+  }, 360_000);
 });
 
 describe('the server is asked no more often than it wants', () => {

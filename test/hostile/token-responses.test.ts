@@ -83,7 +83,7 @@ describe('made up', () => {
       }),
       { numRuns: 100 },
     );
-  }, 30_000);
+  }, 360_000);
 
   it('whatever a server sends, it is understood or refused as no token response: nothing else is thrown', async () => {
     const member = fc.oneof(fc.jsonValue(), token, anyCase('bearer'));
@@ -100,5 +100,5 @@ describe('made up', () => {
       }),
       { numRuns: 150 },
     );
-  }, 30_000);
+  }, 360_000);
 });

@@ -224,5 +224,5 @@ describe(`one user's requests in ${INTERLEAVINGS} random orders`, () => {
     }
     // Everybody is logged out: nothing of any login is left.
     expect(await world.redis.client().keys('ecf:g:*')).toEqual([]);
-  }, 120_000);
+  }, 360_000);
 });

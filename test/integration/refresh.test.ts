@@ -76,7 +76,7 @@ describe('an expired access token', () => {
     } finally {
       await Promise.all(processes.map((process) => process.stop()));
     }
-  }, 60_000); // it starts two processes
+  }, 360_000); // it starts two processes
 
   it('E4, FAULTS 47: is renewed and stored even if the browser that asked went away', async () => {
     const browser = await expiredLogin();

@@ -40,7 +40,7 @@ beforeAll(async () => {
   app = await world.fresh({}, { routes: [stream, forget] });
   serve(app);
   other = await startAppProcess({ authorizationServer: world.authorizationServer, options: { redis: world.redis.url } });
-}, 60_000);
+}, 360_000);
 
 afterEach(() => {
   for (const socket of sockets.splice(0)) socket.terminate();

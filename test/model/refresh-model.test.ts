@@ -29,7 +29,7 @@ describe('the refresh protocol', () => {
     await expectNoneBroken(memory, broken);
     const events = ['started', 'committed', 'stale', 'gone', 'refused', 'failed', 'takeover', 'healed', 'subject_mismatch'];
     expect([...reached.keys()]).toEqual(expect.arrayContaining(events.map((event) => `refresh.${event}`)));
-  }, 120_000);
+  }, 360_000);
 
   it('plays the same history for the same seed', async () => {
     const explorer = new Explorer(memory);
@@ -57,7 +57,7 @@ describe('the refresh protocol on Redis', () => {
       expect({ seed, lines: history.lines }).toEqual({ seed, lines: model.lines });
       expect(history.violations).toEqual([]);
     }
-  }, 120_000);
+  }, 360_000);
 });
 
 describe('the model finds', () => {
@@ -67,5 +67,5 @@ describe('the model finds', () => {
     const [[seed, violations] = [0, []]] = broken;
     expect(violations.join('\n')).toMatch(finding);
     expect(await tell(settings, seed)).toContain(violations[0]);
-  }, 60_000);
+  }, 360_000);
 });

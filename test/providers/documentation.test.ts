@@ -36,7 +36,7 @@ describe('docs/providers.md', () => {
   it('has examples that compile', () => {
     expect(examples.length).toBeGreaterThanOrEqual(15);
     expect(problems()).toEqual([]);
-  }, 60_000);
+  }, 360_000);
 
   it.each(examples.map((example, index) => [`${example.heading} (${index + 1})`, example] as const))('%s starts', async (_name, example) => {
     for (const value of Object.values(runExample(example, fetch))) {

@@ -17,7 +17,7 @@ let world: World;
 let cluster: RedisCluster;
 beforeAll(async () => {
   [world, cluster] = await Promise.all([startWorld(), startRedisCluster({ replicas: 1, arguments: ['--appendonly', 'yes'] })]);
-}, 30_000);
+}, 360_000);
 afterAll(async () => {
   await world.close();
   await cluster.stop();
@@ -101,7 +101,7 @@ describe.each(versions)('%s', (_version, { Cluster }) => {
     expect(authorizations()).toBe(logins);
     await master.restart();
     await cluster.whole();
-  }, 30_000);
+  }, 360_000);
 
   it('FAULTS 13: a third of the cluster is gone for a while: CLUSTERDOWN means "unknown", and it is over when it is back', async () => {
     const { browser, sessionKey } = await onlyLogin();
@@ -129,7 +129,7 @@ describe.each(versions)('%s', (_version, { Cluster }) => {
     expect((await callApi(app, browser)).status).toBe(200);
     expect(authorizations()).toBe(logins);
     await connection.close();
-  }, 30_000);
+  }, 360_000);
 
   it('all of the cluster is gone for a while', async () => {
     const { browser } = await onlyLogin();
@@ -139,5 +139,5 @@ describe.each(versions)('%s', (_version, { Cluster }) => {
     await Promise.all(cluster.servers.map((server) => server.restart()));
     await cluster.whole();
     await eventually(async () => (await browser.get(`${app.baseUrl}/private`)).status === 200);
-  }, 30_000);
+  }, 360_000);
 });

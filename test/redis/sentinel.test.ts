@@ -59,5 +59,5 @@ describe.each(versions)('%s', (_version, { Redis }) => {
     expect(recoveryMs).toBeLessThan(5000);
     expect((await callApi(app, browser)).status).toBe(200);
     client.disconnect();
-  }, 30_000);
+  }, 360_000);
 });

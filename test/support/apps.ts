@@ -220,6 +220,6 @@ function lastResort(record: Recorder) {
   return (error: unknown, _req: IncomingMessage, res: ServerResponse, next: Next): void => {
     record(error);
     if (res.headersSent) next(error);
-    else sendJson(res, 500, { error: 'nobody handled it' });
+    else sendJson(res, 500, { error: 'nobody handled it', code: (error as { code?: unknown } | undefined)?.code });
   };
 }

@@ -24,6 +24,8 @@ export interface ListeningServer {
 /** Listens first, so that a handler can be made that knows its own port; requests that come too early wait in the backlog. */
 export async function listen(makeHandler: (port: number) => RequestListener | Promise<RequestListener>, port = 0): Promise<ListeningServer> {
   const server = createServer();
+  // A client that takes a connection up again just as it is closed fails with a reset: on a busy machine that happened at the default of five seconds.
+  server.keepAliveTimeout = 120_000;
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   const actualPort = (server.address() as AddressInfo).port;
