@@ -1,5 +1,6 @@
 /** Wires everything into one middleware. All work that can be done at start-up is done here. */
 import type { IncomingMessage } from 'node:http';
+import { keepAsDictionaries } from './as-dictionary.js';
 import { authenticate } from './authenticate.js';
 import type { ConnectionLogin } from './authenticate.js';
 import { systemClock } from './clock.js';
@@ -169,6 +170,7 @@ function assemble(options: ResolvedOptions): Parts {
 
 function handle(parts: Parts, req: Request, res: Response, next: Next): void {
   if (contextOf(req) !== undefined) return next(mountedTwice());
+  keepAsDictionaries(req, res);
   const route = parts.routeOf(req);
   const opened = parts.sessions.open(req, res, route !== 'session' || renewsSession(req));
   if (!(opened instanceof Promise)) return serve(parts, route, opened, req, res, next);

@@ -7,7 +7,7 @@ import { StoreError } from './errors.js';
 import type { Events } from './events.js';
 import { createProblemTeller } from './problems.js';
 import type { TellProblem } from './problems.js';
-import { openClient } from './redis-client.js';
+import { openClient, sendTogether } from './redis-client.js';
 import type { RedisClient } from './redis-client.js';
 import { createReplyListener, replyCode } from './redis-replies.js';
 
@@ -94,6 +94,7 @@ class OwnConnection implements RedisConnection {
         this.#sendUntilAnswered(send, call, error).then(succeed, (reason: unknown) => fail(unavailable(operation, reason)));
       };
       if (this.#client.status !== 'ready') return sendOn();
+      sendTogether(this.#client);
       try {
         send(this.#client).then(succeed, sendOn);
       } catch (error) {

@@ -58,6 +58,24 @@ describe.each(versions)('%s', (_version, { Redis, Cluster }) => {
     await eventually(() => connection.run('read', (client) => client.get('key')).then((value) => value === 'value', () => false));
   });
 
+  it('sends what is asked for in one turn with one write, and the next turn does not wait for the answers', async () => {
+    const standIn = await startedStandIn(() => bulk('value'));
+    const { connection, inner } = connect(single(standIn.port), 5);
+    await connection.ready();
+    const writes = jest.spyOn(inner.stream, 'write');
+    const [one, many] = [jest.spyOn(inner.stream, '_write'), jest.spyOn(inner.stream as unknown as { _writev: () => void }, '_writev')];
+    const read = () => connection.run('read', (client) => client.get('key'));
+    standIn.holds();
+    const first = Array.from({ length: 20 }, read);
+    await new Promise(setImmediate);
+    expect([writes.mock.calls.length, one.mock.calls.length, many.mock.calls.length]).toEqual([20, 0, 1]);
+    const second = read();
+    await new Promise(setImmediate);
+    expect(one.mock.calls.length + many.mock.calls.length).toBe(2);
+    standIn.answers();
+    expect(new Set(await Promise.all([...first, second]))).toEqual(new Set(['value']));
+  });
+
   it('FAULTS 10: a request whose time is over is not sent when Redis comes', async () => {
     const port = await freePort();
     const { connection } = connect(single(port));
