@@ -23,6 +23,7 @@ let keys: SessionKeys;
 let asked: string[];
 /** Commands that fail. */
 let broken: Set<keyof SessionKeys>;
+let told: { code: string; message: string }[];
 
 function watched(inner: SessionKeys): SessionKeys {
   const all = Object.entries(inner).map(([name, command]) => [
@@ -39,12 +40,13 @@ beforeEach(() => {
   clock = new HandClock();
   asked = [];
   broken = new Set();
+  told = [];
   keys = watched(memorySessionKeys(clock));
 });
 
 function create(change: Partial<CodeFlowOptions> = {}): Sessions {
   const given = { provider: { issuer: 'https://id.example.com', clientId: 'web' }, baseUrl: 'https://app.example.com', secret, ...change } as CodeFlowOptions;
-  return createSessions({ options: resolveOptions(given, {}), keys, sealer, clock, events: createEvents() });
+  return createSessions({ options: resolveOptions(given, {}), keys, sealer, clock, events: createEvents(), tell: (code, message) => told.push({ code, message }) });
 }
 
 async function visit(sessions: Sessions, cookie?: string, headers: Record<string, string> = {}) {
@@ -103,8 +105,9 @@ describe('the reading of a session', () => {
   });
 
   it('says of any other failure that the store cannot tell', async () => {
-    const sessions = createSessions({ options: resolveOptions({ provider: { issuer: 'https://id.example.com', clientId: 'web' }, baseUrl: 'https://app.example.com', secret }, {}), keys: { ...keys, getAndRenew: () => Promise.reject(new TypeError('secret')) }, sealer, clock, events: createEvents() });
-    const { state } = (await visit(sessions, await logIn(create()))).session;
+    const cookie = await logIn(create());
+    keys = { ...keys, getAndRenew: () => Promise.reject(new TypeError('secret')) };
+    const { state } = (await visit(create(), cookie)).session;
     expect(state).toMatchObject({ kind: 'unknown', error: { code: 'ERR_CODE_FLOW_STORE_UNAVAILABLE', message: 'the session could not be read' } });
   });
 
@@ -128,6 +131,21 @@ describe('the reading of a session', () => {
     await seen.end();
     expect((await stateOf(sessions, cookie)).kind).toBe('anonymous');
     expect((await sessions.see(exchange().req)).state.kind).toBe('anonymous');
+  });
+});
+
+describe('C14: a request with two session cookies', () => {
+  it('is nobody\'s, costs nothing, and is told of by the name of the cookie alone, with an answer and without', async () => {
+    const sessions = create();
+    const [one, other] = [await logIn(sessions), await logIn(sessions)];
+    asked = [];
+    expect((await stateOf(sessions, `${one}; ${other}`)).kind).toBe('anonymous');
+    expect((await sessions.see(exchange(`${other}; ${one}`).req)).state.kind).toBe('anonymous');
+    expect(asked).toEqual([]);
+    const problem = 'a browser sent more than one cookie __Host-session, so that none of them counts and its user is not logged in';
+    const advice = 'does another app under this host or a parent domain set one? `session.cookieName` gives this one a name of its own';
+    const expected = { code: 'ERR_CODE_FLOW_COOKIE_AMBIGUOUS', message: `${problem}: ${advice}` };
+    expect(told).toEqual([expected, expected]);
   });
 });
 
