@@ -15,7 +15,7 @@ export const parts = {
   ...tests('grants/token-manager', 'unit/grants/token-manager', 'unit/grants/heal'),
   ...tests('grants/redis-grant-store', 'integration/grant-store'),
   ...own('session', ['login-record', 'session-cookie', 'session-handle', 'login-index', 'logout-return', 'used-logout-tokens']),
-  ...own('session', ['login-watch', 'memory-session-keys', 'session-administration', 'app-session', 'session-middleware']),
+  ...own('session', ['login-watch', 'memory-session-keys', 'session-administration', 'app-session', 'session-middleware', 'opened-session']),
   ...tests('session/login-transaction', 'unit/session/login-transaction', 'unit/session/login-cookies'),
   ...tests('session/login-cookies', 'unit/session/login-cookies', 'unit/session/login-transaction'),
   ...tests('session/sealed-session-store', 'unit/session/sealed-session-store', 'unit/session/installed-connect-redis'),
