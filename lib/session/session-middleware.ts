@@ -45,9 +45,12 @@ interface SessionsSettings {
   tell: TellProblem;
 }
 
+/** Of a request without a session cookie. */
+const noSession: SessionReading = { kind: 'none' };
+
 export function createSessions({ options, keys, sealer, clock, events, tell }: SessionsSettings): Sessions {
   const { cookieName, secure, sameSite, idleTimeoutSeconds, absoluteTimeoutSeconds } = options.session;
-  const path = cookieName.startsWith('__Host-') || options.basePath === '' ? '/' : options.basePath;
+  const path = options.basePath === '' ? '/' : options.basePath;
   const [first, ...older] = sealer.signingKeys;
   if (first === undefined) throw new TypeError('a sealer has at least one signing key');
   const cookie = createSessionCookie(cookieName, { secure, sameSite, path }, [first, ...older], () => tellAmbiguous(tell, cookieName));
@@ -85,11 +88,11 @@ export function createSessions({ options, keys, sealer, clock, events, tell }: S
     openById,
     open(req, res, renew) {
       const id = cookie.read(req.headers.cookie);
-      return id === undefined ? attach(req, res, { kind: 'none' }) : openById(id, req, res, renew);
+      return id === undefined ? attach(req, res, noSession) : openById(id, req, res, renew);
     },
     async see(req) {
       const id = cookie.read(req.headers.cookie);
-      return new SeenSession(parts, id === undefined ? { kind: 'none' } : await read(id, true));
+      return new SeenSession(parts, id === undefined ? noSession : await read(id, true));
     },
     ...createSessionAdministration({ store, index, sealer, clock, idleTimeoutSeconds, keepsGrants: grantIdleTimeoutSeconds !== undefined }),
     close: () => watch.close(),

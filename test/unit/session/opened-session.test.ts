@@ -1,6 +1,7 @@
 /** The session of one request, from its login to its logout. */
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { hashId } from '../../../lib/seal.js';
+import type { Sessions } from '../../../lib/session/session-middleware.js';
 import { eventually } from '../../support/eventually.js';
 import { down, MemorySessions } from './memory-sessions.js';
 import { pairOf } from './support.js';
@@ -11,6 +12,16 @@ let memory: MemorySessions;
 beforeEach(() => {
   memory = new MemorySessions();
 });
+afterEach(() => void jest.useRealTimers());
+
+/** The cookie of a session that an app began without a login. */
+async function storeCart(sessions: Sessions): Promise<string> {
+  const { req, res, setCookies } = await memory.visit(sessions);
+  Object.assign((req as unknown as { session: object }).session, { cart: [1], role: 'admin' });
+  res.end();
+  await eventually(() => memory.asked.includes('set') && setCookies().length > 0);
+  return pairOf(setCookies()[0]!);
+}
 
 describe('C1, C2: a login', () => {
   it('gets a new id, and the old one is dead', async () => {
@@ -23,14 +34,24 @@ describe('C1, C2: a login', () => {
 
   it('takes along what the app named, and nothing else', async () => {
     const sessions = memory.create({ session: { keep: ['cart', 'missing', 'toString'] } });
-    const { req, res } = await memory.visit(sessions);
-    Object.assign((req as unknown as { session: object }).session, { cart: [1], role: 'admin' });
-    res.end();
-    await eventually(() => memory.asked.includes('set') && res.hasHeader('Set-Cookie'));
-    const anonymous = pairOf([res.getHeader('Set-Cookie')].flat().map(String)[0]!);
-    const { req: after } = await memory.visit(sessions, await memory.logIn(sessions, anonymous));
+    const { req: after } = await memory.visit(sessions, await memory.logIn(sessions, await storeCart(sessions)));
     const { session } = after as unknown as { session: Record<string, unknown> };
     expect([session['cart'], Object.keys(session)]).toEqual([[1], ['cookie', 'cart']]);
+    expect(session['cookie']).toMatchObject({ originalMaxAge: null, path: '/', secure: true, httpOnly: true, sameSite: 'lax' });
+  });
+
+  it('takes nothing along where there was nothing', async () => {
+    const sessions = memory.create({ session: { keep: ['cart'] } });
+    const { req } = await memory.visit(sessions, await memory.logIn(sessions));
+    expect(Object.keys((req as unknown as { session: object }).session)).toEqual(['cookie']);
+  });
+
+  it('is nobody\'s before, whatever the app stored: without a name and not watched', async () => {
+    const sessions = memory.create();
+    const anonymous = await storeCart(sessions);
+    const { session, res } = await memory.visit(sessions, anonymous);
+    expect(session).toMatchObject({ state: { kind: 'anonymous' }, handle: undefined, idleLeftSeconds: 28_800 });
+    expect(session.watch(res)).toBeUndefined();
   });
 
   it('ends with its absolute time, whatever is used', async () => {
@@ -78,6 +99,14 @@ describe('H6, C7: a login that is signed out while it finishes', () => {
     expect(setCookies()).toEqual([]);
     const { session: late } = await memory.visit(sessions, cookie);
     await late.startLogin(memory.record());
+  });
+
+  it('comes up in place of a session that had ended before its request began', async () => {
+    const sessions = memory.create();
+    const cookie = await memory.logIn(sessions);
+    await (await memory.visit(sessions, cookie)).session.end();
+    const successor = await memory.logIn(sessions, cookie);
+    expect((await memory.stateOf(sessions, successor)).kind).toBe('authenticated');
   });
 
   it('the other way about, a logout ends the login that took its session\'s place, and tells of its grant', async () => {
@@ -131,6 +160,17 @@ describe('the watch', () => {
     const nobody = await memory.visit(sessions);
     expect(nobody.session.watch(nobody.res)).toBeUndefined();
     sessions.close();
+  });
+
+  it('asks no more once the sessions are closed', async () => {
+    jest.useFakeTimers();
+    const sessions = memory.create();
+    const { session, res } = await memory.visit(sessions, await memory.logIn(sessions));
+    const before = jest.getTimerCount();
+    session.watch(res);
+    expect(jest.getTimerCount()).toBe(before + 1);
+    sessions.close();
+    expect(jest.getTimerCount()).toBe(before);
   });
 });
 

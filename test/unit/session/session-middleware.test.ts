@@ -58,21 +58,23 @@ describe('the reading of a session', () => {
     expect(state).toMatchObject({ kind: 'unknown', error: { code: 'ERR_CODE_FLOW_STORE_UNAVAILABLE', message: 'the session could not be read' } });
   });
 
-  it('of a signed id that is not stored finds nobody', async () => {
+  it.each([true, false])('of a signed id that is not stored finds nobody, be it renewed or looked at: %p', async (renew) => {
     const sessions = memory.create();
     const cookie = await memory.logIn(sessions);
     await (await memory.visit(sessions, cookie)).session.end();
-    const { session } = await memory.visit(sessions, cookie);
+    const { req, res } = exchange(cookie);
+    const session = await sessions.open(req, res, renew);
     expect(session).toMatchObject({ state: { kind: 'anonymous' }, idleLeftSeconds: undefined, handle: undefined });
-    expect(session.id).toEqual(expect.any(String));
+    expect(cookie).toContain(`=s%3A${session.id}.`);
   });
 
   it('is the same without an answer, and by the id alone', async () => {
     const sessions = memory.create();
     const cookie = await memory.logIn(sessions);
+    memory.asked = [];
     const { req, res } = exchange(cookie);
     const seen = await sessions.see(req);
-    expect(seen.state.kind).toBe('authenticated');
+    expect([seen.state.kind, memory.asked]).toEqual(['authenticated', ['getAndRenew']]);
     const { id } = (await memory.visit(sessions, cookie)).session;
     expect((await sessions.openById(id!, exchange().req, res)).state.kind).toBe('authenticated');
     await seen.end();
@@ -119,6 +121,18 @@ describe('the list of sessions', () => {
     await memory.logIn(memory.create());
     await memory.logIn(memory.create({ session: { keepGrant: true } }));
     expect(until).toEqual([memory.clock.seconds + 604_800, memory.clock.seconds + 400 * 86_400]);
+  });
+
+  it.each([
+    [false, []],
+    [true, [hashId('a-grant-id')]],
+  ])('forgets a login whose session is over, unless its grant is kept: %p', async (keepGrant, expected) => {
+    const sessions = memory.create({ session: { keepGrant } });
+    await (await memory.visit(sessions, await memory.logIn(sessions))).session.end();
+    expect(await sessions.list(alice)).toEqual([]);
+    const ended: string[] = [];
+    await sessions.endAll(alice, (grants) => Promise.resolve(void ended.push(...grants)));
+    expect(ended).toEqual(expected);
   });
 
   it('ends what it names', async () => {
