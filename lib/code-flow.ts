@@ -156,7 +156,7 @@ function assemble(options: ResolvedOptions): Parts {
   const store = connection === undefined ? createMemoryGrantStore(clock) : createRedisGrantStore(connection, sealer);
   if (connection !== undefined) probeRedis({ connection, keys, grants: store, sealer, clock, events, tell });
   const providers = createProviders(options, { fetch, httpTimeoutSeconds, clock, tell });
-  const sessions = createSessions({ options, keys, sealer, clock, events });
+  const sessions = createSessions({ options, keys, sealer, clock, events, tell });
   const { idleTimeoutSeconds, grantIdleTimeoutSeconds } = session;
   const timeouts = { httpTimeoutSeconds, redisTimeoutSeconds, idleTimeoutSeconds, grantIdleTimeoutSeconds };
   const tokens = createTokenManager({ store, clock, events, ...timeouts });

@@ -48,6 +48,7 @@ const explanations: Readonly<Record<CodeFlowErrorCode, Explanation>> = {
   ERR_CODE_FLOW_REDIS_EVICTS: ours,
   ERR_CODE_FLOW_BASE_URL_MISMATCH: ours,
   ERR_CODE_FLOW_COOKIE_LOST: ours,
+  ERR_CODE_FLOW_COOKIE_AMBIGUOUS: ours,
   ERR_CODE_FLOW_NOT_MOUNTED: ours,
   ERR_CODE_FLOW_MOUNTED_TWICE: ours,
   ERR_CODE_FLOW_API_NOT_LISTED: ours,

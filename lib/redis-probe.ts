@@ -90,7 +90,7 @@ async function probeGrants(grants: GrantStore): Promise<void> {
 
 /**
  * A server that makes room by dropping keys signs users out, and drops refresh tokens (THREATS J6). INFO is allowed where hosted servers
- * refuse CONFIG. Whoever may not ask for it is not told.
+ * refuse CONFIG. Whoever may not ask for it is not told. Nor is anybody of a Redis without persistence: only CONFIG has that, and many mean it so.
  */
 async function checkEviction({ connection, tell }: ProbeSettings): Promise<void> {
   const info = await connection.run('read its settings', (client) =>

@@ -129,9 +129,7 @@ const lazyMembers: Record<'session' | 'sessionID' | 'sessionStore', PropertyDesc
       return woken(this).session;
     },
     set(value: View['session']) {
-      const awake = woken(this);
-      if (value === undefined) delete awake.session;
-      else awake.session = value;
+      Object.assign(woken(this), { session: value });
     },
   },
   // express-session's store sets it on whatever request an app hands it.

@@ -50,6 +50,9 @@ export interface HeldLogin {
   readonly finished?: FinishedLogin | undefined;
 }
 
+/** What decides about a cookie's own flags. */
+type OwnFlags = Pick<LoginTransaction, 'byPost'>;
+
 interface LoginCookies {
   /** In the order sent. */
   all(req: Pick<Request, 'headers'>): HeldLogin[];
@@ -58,7 +61,8 @@ interface LoginCookies {
   /** Makes room first, where the browser has too many. */
   putPending(req: Request, res: Response, login: LoginTransaction): void;
   putFinished(res: Response, state: string, login: FinishedLogin): void;
-  clear(res: Response, held: HeldLogin): void;
+  /** `login`: what is in it, as far as it can be opened. */
+  clear(res: Response, name: string, login: OwnFlags | undefined): void;
   nameOf(state: string): string;
 }
 
@@ -94,8 +98,7 @@ export function createLoginCookies({ sealer, clock, sessionCookieName, flags }: 
   const cookiesOf = (req: Pick<Request, 'headers'>): Cookie[] => readCookies(req.headers.cookie).filter(({ name }) => name.startsWith(prefix));
   const openAll = (req: Pick<Request, 'headers'>): HeldLogin[] =>
     cookiesOf(req).map((cookie, index, { length }) => (index < length - MOST_OPENED ? { cookie } : open(cookie)));
-  const clear: LoginCookies['clear'] = (res, { cookie, pending, finished }) =>
-    appendSetCookie(res, writeCookie(cookie.name, '', ownFlags(flags, pending ?? finished), 0));
+  const clear: LoginCookies['clear'] = (res, name, login) => appendSetCookie(res, writeCookie(name, '', ownFlags(flags, login), 0));
 
   return {
     nameOf,
@@ -110,7 +113,7 @@ export function createLoginCookies({ sealer, clock, sessionCookieName, flags }: 
       const name = nameOf(login.state);
       const value = sealer.seal('login transaction', name, JSON.stringify(login));
       const mayBeOthers = ({ cookie }: HeldLogin): boolean => sealer.mayBeOthers(cookie.value);
-      for (const held of superfluous({ name, value }, openAll(req), mayBeOthers)) clear(res, held);
+      for (const held of superfluous({ name, value }, openAll(req), mayBeOthers)) clear(res, held.cookie.name, held.pending ?? held.finished);
       appendSetCookie(res, writeCookie(name, value, ownFlags(flags, login), LIFETIME_SECONDS));
     },
     putFinished(res, state, login) {
@@ -127,7 +130,7 @@ const endOf = ({ endedAt }: FinishedLogin): number => endedAt.at(-1) ?? 0;
  * An answer arrives by a cross-site redirect, which never carries a SameSite=Strict cookie, or by a cross-site POST, which carries none but
  * SameSite=None; and that one has to be Secure, which browsers accept from loopback without https too (Secure Contexts §3.1).
  */
-function ownFlags(flags: CookieFlags, login: Pick<LoginTransaction, 'byPost'> | undefined): CookieFlags {
+function ownFlags(flags: CookieFlags, login: OwnFlags | undefined): CookieFlags {
   return login?.byPost === true ? { ...flags, sameSite: 'none', secure: true } : { ...flags, sameSite: 'lax' };
 }
 

@@ -92,11 +92,11 @@ export function createLoginTransactions({ keys, clock, ...settings }: Transactio
       cookies.putFinished(res, state, { returnTo, endedAt, ...(byPost === undefined ? {} : { byPost }) });
     },
 
-    drop: (res, transaction) => cookies.clear(res, { cookie: { name: cookies.nameOf(transaction.state), value: '' }, pending: transaction }),
+    drop: (res, transaction) => cookies.clear(res, cookies.nameOf(transaction.state), transaction),
 
     forgetFinished(res) {
       if (res.headersSent) return;
-      for (const held of cookies.all(res.req)) if (held.finished !== undefined) cookies.clear(res, held);
+      for (const { cookie, finished } of cookies.all(res.req)) if (finished !== undefined) cookies.clear(res, cookie.name, finished);
     },
   };
 }

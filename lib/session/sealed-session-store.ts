@@ -49,7 +49,7 @@ export interface SealedSessionStore {
   timesLeft(hashes: readonly string[]): Promise<(number | undefined)[]>;
 }
 
-type StringKeys = Pick<SessionKeys, 'getAndRenew' | 'set' | 'take'>;
+type WrittenKeys = Pick<SessionKeys, 'set' | 'take'>;
 
 /** Longer than the answer to a login is on its way. */
 const SUCCESSOR_SECONDS = 60;
@@ -67,17 +67,13 @@ interface Carried {
 const carry = (content: Carried): SessionData => content as unknown as SessionData; // connect-redis only hands it to ttl and serializer
 const carried = (session: SessionData): Carried => session as unknown as Carried;
 
-/** connect-redis with ioredis' argument order, `SET key value EX ttl`, which 9 and later no longer speak. */
-function connectRedis(keys: StringKeys, idleTimeoutSeconds: number, condition: 'NX' | 'XX'): RedisStore {
+/** connect-redis with ioredis' argument order, `SET key value EX ttl`, which 9 and later no longer speak. Nothing is read through it. */
+function connectRedis(keys: WrittenKeys, condition: 'NX' | 'XX'): RedisStore {
   return new RedisStore({
     prefix: PREFIX,
     ttl: (session) => carried(session).ttlSeconds,
-    serializer: {
-      stringify: (session) => carried(session).sealed,
-      parse: (sealed) => carry({ sealed, ttlSeconds: idleTimeoutSeconds }),
-    },
+    serializer: { stringify: (session) => carried(session).sealed, parse: JSON.parse },
     client: {
-      get: (key: string) => keys.getAndRenew(key, idleTimeoutSeconds),
       del: ([key]: readonly [string]) => keys.take(key),
       set: (key: string, value: string, ex: unknown, ttl: unknown) => {
         if (ex !== 'EX' || typeof ttl !== 'number') throw incompatible();
@@ -97,8 +93,7 @@ function incompatible(): ConfigurationError {
 /** Finds the wrong connect-redis at start-up: one round trip through it over keys that only record. */
 export function checkConnectRedis(): void {
   let written: string | undefined;
-  const recorder: StringKeys = {
-    getAndRenew: () => Promise.resolve(undefined),
+  const recorder: WrittenKeys = {
     set: (_key, value) => {
       written = value;
       return Promise.resolve(true);
@@ -106,7 +101,7 @@ export function checkConnectRedis(): void {
     take: () => Promise.resolve(undefined),
   };
   // connect-redis calls its client before its first await, so the outcome is known when set() returns.
-  connectRedis(recorder, 1, 'NX').set('probe', carry({ sealed: 'probe', ttlSeconds: 1 })).catch(() => undefined);
+  connectRedis(recorder, 'NX').set('probe', carry({ sealed: 'probe', ttlSeconds: 1 })).catch(() => undefined);
   if (written !== 'probe') throw incompatible();
 }
 
@@ -121,8 +116,8 @@ function parseContent(text: string): SessionContent | undefined {
 }
 
 export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, clock: Clock, idleTimeoutSeconds: number): SealedSessionStore {
-  const created = connectRedis(keys, idleTimeoutSeconds, 'NX');
-  const known = connectRedis(keys, idleTimeoutSeconds, 'XX');
+  const created = connectRedis(keys, 'NX');
+  const known = connectRedis(keys, 'XX');
 
   function sealed(sessionId: string, content: SessionContent): SessionData {
     const ttlSeconds = Math.max(1, Math.min(idleTimeoutSeconds, content.expiresAt - epochSeconds(clock)));
@@ -149,8 +144,9 @@ export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, cloc
     },
     async peek(sessionId) {
       const found = await keys.peek(keyOf(sessionId));
-      const content = found === undefined ? undefined : opened(sessionId, found.value);
-      return found === undefined || content === undefined ? undefined : { content, idleLeftSeconds: found.leftSeconds };
+      if (found === undefined) return undefined;
+      const content = opened(sessionId, found.value);
+      return content === undefined ? undefined : { content, idleLeftSeconds: found.leftSeconds };
     },
     exist: (hashes) => keys.exist(hashes.map((hash) => PREFIX + hash)),
     async create(sessionId, content) {

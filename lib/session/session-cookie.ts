@@ -26,17 +26,23 @@ function verify(value: string, keys: readonly string[]): string | undefined {
   return keys.some((key) => isSameText(given, signature(sessionId, key))) ? sessionId : undefined;
 }
 
-/** The first key signs, all of them verify. */
-export function createSessionCookie(name: string, flags: CookieFlags, keys: readonly [string, ...string[]]): SessionCookie {
+/**
+ * The first key signs, all of them verify.
+ * @param onAmbiguous Called for each request that has more than one cookie of this name.
+ */
+export function createSessionCookie(name: string, flags: CookieFlags, keys: readonly [string, ...string[]], onAmbiguous: () => void = () => undefined): SessionCookie {
   const pair = `${name}=`;
   return {
     name,
     flags,
     read(cookieHeader) {
       if (cookieHeader?.includes(pair) !== true) return undefined;
-      const values = readCookies(cookieHeader).filter((cookie) => cookie.name === name);
+      const [only, ...more] = readCookies(cookieHeader).filter((cookie) => cookie.name === name);
+      if (only === undefined) return undefined;
+      if (more.length === 0) return verify(only.value, keys);
       // Two of the same name: one of them may be an attacker's, set from a sibling domain. Neither is believed (THREATS C14).
-      return values.length === 1 && values[0] !== undefined ? verify(values[0].value, keys) : undefined;
+      onAmbiguous();
+      return undefined;
     },
     write: (sessionId) => writeCookie(name, `s:${sessionId}.${signature(sessionId, keys[0])}`, flags),
     clear: () => writeCookie(name, '', flags, 0),

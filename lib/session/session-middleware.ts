@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import type { CookieFlags } from '../cookies.js';
 import { StoreError } from '../errors.js';
 import type { Events } from '../events.js';
+import type { TellProblem } from '../problems.js';
 import type { Sealer } from '../seal.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
 import { createAppSessions } from './app-session.js';
@@ -41,14 +42,18 @@ interface SessionsSettings {
   sealer: Sealer;
   clock: Clock;
   events: Events;
+  tell: TellProblem;
 }
 
-export function createSessions({ options, keys, sealer, clock, events }: SessionsSettings): Sessions {
+/** Of a request without a session cookie. */
+const noSession: SessionReading = { kind: 'none' };
+
+export function createSessions({ options, keys, sealer, clock, events, tell }: SessionsSettings): Sessions {
   const { cookieName, secure, sameSite, idleTimeoutSeconds, absoluteTimeoutSeconds } = options.session;
-  const path = cookieName.startsWith('__Host-') || options.basePath === '' ? '/' : options.basePath;
+  const path = options.basePath === '' ? '/' : options.basePath;
   const [first, ...older] = sealer.signingKeys;
   if (first === undefined) throw new TypeError('a sealer has at least one signing key');
-  const cookie = createSessionCookie(cookieName, { secure, sameSite, path }, [first, ...older]);
+  const cookie = createSessionCookie(cookieName, { secure, sameSite, path }, [first, ...older], () => tellAmbiguous(tell, cookieName));
   const sealed = createSealedSessionStore(keys, sealer, clock, idleTimeoutSeconds);
   const watch = createLoginWatch(sealed, clock);
   const store = reportingEnds(sealed, watch);
@@ -83,15 +88,21 @@ export function createSessions({ options, keys, sealer, clock, events }: Session
     openById,
     open(req, res, renew) {
       const id = cookie.read(req.headers.cookie);
-      return id === undefined ? attach(req, res, { kind: 'none' }) : openById(id, req, res, renew);
+      return id === undefined ? attach(req, res, noSession) : openById(id, req, res, renew);
     },
     async see(req) {
       const id = cookie.read(req.headers.cookie);
-      return new SeenSession(parts, id === undefined ? { kind: 'none' } : await read(id, true));
+      return new SeenSession(parts, id === undefined ? noSession : await read(id, true));
     },
     ...createSessionAdministration({ store, index, sealer, clock, idleTimeoutSeconds, keepsGrants: grantIdleTimeoutSeconds !== undefined }),
     close: () => watch.close(),
   };
+}
+
+/** Who gets two is signed out until one of them is gone, and a new login does not help (THREATS C14). */
+function tellAmbiguous(tell: TellProblem, name: string): void {
+  const problem = `a browser sent more than one cookie ${name}, so that none of them counts and its user is not logged in`;
+  tell('ERR_CODE_FLOW_COOKIE_AMBIGUOUS', `${problem}: does another app under this host or a parent domain set one? \`session.cookieName\` gives this one a name of its own`);
 }
 
 /** Whatever goes wrong while reading a session, the answer is "cannot tell", never "nobody". */

@@ -2,12 +2,12 @@
 import { createServer, request as sendRequest, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import connect from 'connect';
 import express from 'express';
 import session from 'express-session';
 import express4 from 'express4';
-import { codeFlow, handleAuthErrors, requireAuth, type CodeFlow, type CodeFlowOptions } from '../../lib/index.js';
+import { codeFlow, handleAuthErrors, requireAuth, type CodeFlow, type CodeFlowEvents, type CodeFlowOptions } from '../../lib/index.js';
 import { createSealer, hashId, randomId } from '../../lib/seal.js';
 import { createSessionCookie } from '../../lib/session/session-cookie.js';
 import { frameworks, testSecret, type AppRequest, type Handler, type Route } from '../support/apps.js';
@@ -177,6 +177,22 @@ describe('whose session it is', () => {
       expect((await browser.get(`${app.baseUrl}/private`, asScript)).status).toBe(200);
       expect((await browser.get(`${app.baseUrl}/session`, asScript)).json()).toEqual({});
     }
+  });
+
+  it('C14: two cookies of the same name are told of once, without what they hold', async () => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const app = await world.app();
+    const problems: CodeFlowEvents['configuration.problem'][] = [];
+    app.auth.on('configuration.problem', (problem) => problems.push(problem));
+    const [alice, bob] = [await world.loggedIn(app), await world.loggedIn(app)];
+    for (const Cookie of [cookieOf(alice), cookieOf(bob), `a=b; ${cookieOf(alice)}`]) await ask(app, '/private', Cookie);
+    expect(problems).toEqual([]);
+    for (const path of ['/private', '/public', '/private']) await ask(app, path, `${cookieOf(alice)}; ${cookieOf(bob)}`);
+    const calls = warned.mock.calls.splice(0);
+    warned.mockRestore();
+    const [{ code, message } = { code: '', message: '' }, ...more] = problems;
+    expect([code, more, calls]).toEqual(['ERR_CODE_FLOW_COOKIE_AMBIGUOUS', [], [[message, { code }]]]);
+    expect(message).toMatch(/^a browser sent more than one cookie session, so that none of them counts and its user is not logged in: /);
   });
 
   it('C1, C19: an id that we signed but do not know is never taken over', async () => {

@@ -75,6 +75,17 @@ describe('a Redis that can do everything', () => {
     expect(heard.warnings).toContainEqual([problem!.message, { code: problem!.code }]);
   });
 
+  it('J6: that keeps nothing on disk is none: it may be meant so, and is not asked about', async () => {
+    const redis = await startedRedis();
+    const settings = await Promise.all(['save', 'appendonly'].map((name) => redis.client().config('GET', name)));
+    expect(settings).toEqual([['save', ''], ['appendonly', 'no']]);
+    const counter = await redis.commandCounter();
+    const heard = start(redis.url);
+    await eventually(() => heard.ready === 1);
+    expect([heard.problems, heard.warnings]).toEqual([[], []]);
+    expect(await counter.byName()).not.toHaveProperty('config');
+  });
+
   it('J6: that may not be asked for its settings is as good as any', async () => {
     const redis = await startedRedis();
     const client = redis.client();

@@ -116,6 +116,16 @@ describe('a session that the app touches', () => {
     expect(asked).toEqual(['create', 'update']);
   });
 
+  it('C1: is what was read under its own id alone', async () => {
+    const reading = await stored();
+    const { req } = exchange(pairOf(cookie.write(randomId())));
+    sessions.attach(req, exchange().res, reading);
+    const { session, sessionID } = req as AppRequest;
+    expect(session['theme']).toBeUndefined();
+    expect(sessionID).not.toBe(reading.id);
+    expect(asked).toEqual([]);
+  });
+
   it('C1: under an id that nothing is stored under gets another', async () => {
     const { req } = begin({ kind: 'none', id: 'presented' });
     expect(req.session).toBeDefined();

@@ -1,42 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { createSealer } from '../../../lib/seal.js';
-import { createLoginTransactions, type FoundTransaction, type LoginTransaction, type LoginTransactions } from '../../../lib/session/login-transaction.js';
 import { memorySessionKeys } from '../../../lib/session/memory-session-keys.js';
-import { exchange, HandClock, pairOf } from './support.js';
-
-const secret = 'a secret for tests only: 4yVqD0sZ8nKcJm2T';
-const clock = new HandClock();
-const flags = { secure: true, sameSite: 'strict', path: '/' } as const;
-const create = (secrets = [secret], sessionCookieName = '__Host-session', keys = memorySessionKeys()): LoginTransactions =>
-  createLoginTransactions({ sealer: createSealer(secrets), clock, keys, sessionCookieName, flags });
-
-let number = 0;
-function transaction(changes: Partial<LoginTransaction> = {}): LoginTransaction {
-  number += 1;
-  const base = { provider: 'default', registration: 'of the client web', redirectUri: 'https://app.example.com/callback', returnTo: 'https://app.example.com/' };
-  return { state: `state-${number}`, nonce: 'nonce', codeVerifier: 'verifier', startedAt: clock.seconds, ...base, ...changes };
-}
-
-/** What a browser sends after this login start: what it had, less what was deleted, and the new one last. */
-function begin(transactions: LoginTransactions, started: LoginTransaction, cookies: readonly string[] = []): { cookies: string[]; lines: string[] } {
-  const { req, res, setCookies } = exchange(cookies.join('; '));
-  transactions.begin(req, res, started);
-  return { lines: setCookies(), cookies: after(cookies, setCookies()) };
-}
-
-/** As the callback route does: found, then finished. */
-function take(transactions: LoginTransactions, state: string, cookies: readonly string[]): FoundTransaction & { lines: string[] } {
-  const { req, res, setCookies } = exchange(cookies.join('; '));
-  const found = transactions.find(req, state);
-  if (found.kind === 'found') transactions.finish(res, found.transaction);
-  return { ...found, lines: setCookies() };
-}
-
-/** What the browser has after such an answer. */
-function after(cookies: readonly string[], lines: readonly string[]): string[] {
-  const changed = new Set(lines.map((line) => line.split('=')[0]));
-  return [...cookies.filter((cookie) => !changed.has(cookie.split('=')[0])), ...lines.filter((line) => !line.includes('Max-Age=0')).map(pairOf)];
-}
+import { after, begin, clock, create, requestWith, secret, take, transaction } from './logins.js';
+import { exchange } from './support.js';
 
 type Spoiler = (state: string, cookies: string[]) => [string, string[]];
 
@@ -46,7 +11,7 @@ describe('a login under way', () => {
     const started = transaction({ maxAgeSeconds: 0, subject: 'alice', acrValues: ['gold'] });
     const { cookies } = begin(transactions, started);
     const taken = take(transactions, started.state, cookies);
-    expect(taken).toMatchObject({ kind: 'found', transaction: started });
+    expect(taken).toEqual({ kind: 'found', transaction: started, lines: taken.lines });
     expect(taken.lines).toEqual([expect.stringMatching(/^__Host-session-login-[\w-]{16}=1\.[\w-]+\.[\w-]+; Path=\/; Max-Age=600; HttpOnly; Secure; SameSite=Lax$/)]);
     expect(after(cookies, taken.lines)).toHaveLength(1);
     const { res, setCookies } = exchange();
@@ -75,6 +40,23 @@ describe('a login under way', () => {
     expect(await elsewhere.claim(other)).toBe(true);
   });
 
+  it('A12: its claim is one small key for ten minutes, and only if nobody has it', async () => {
+    const asked: unknown[] = [];
+    const keys = { ...memorySessionKeys(), set: (...given: unknown[]) => Promise.resolve(asked.push(given) > 0) };
+    await create([secret], 'session', keys).claim(transaction());
+    expect(asked).toEqual([[expect.stringMatching(/^ecf:t:[\w-]{43}$/), expect.stringMatching(/^[\w-]{36}$/), 600, 'NX']]);
+  });
+
+  it('E6: is ours where the claim was sent twice, and not where that of somebody else is over by now', async () => {
+    const keys = memorySessionKeys();
+    const twice = { ...keys, set: async (...given: Parameters<typeof keys.set>) => (await keys.set(...given), keys.set(...given)) };
+    const started = transaction();
+    expect(await create([secret], 'session', twice).claim(started)).toBe(true);
+    expect(await create([secret], 'session', twice).claim(started)).toBe(false);
+    const over = { set: () => Promise.resolve(false), peek: () => Promise.resolve(undefined) };
+    expect(await create([secret], 'session', over).claim(transaction())).toBe(false);
+  });
+
   it('A12: once finished says where it led, to its own browser alone, in whichever process, for ten minutes', () => {
     const started = transaction({ returnTo: 'https://app.example.com/orders' });
     const { cookies } = begin(create(), started);
@@ -100,9 +82,25 @@ describe('a login under way', () => {
     }
     expect(seen).toEqual([0, 1, 2, 3, 4, 5, 5]);
     clock.forward(51);
-    expect(transactions.endedLately(exchange(cookies.join('; ')).req)).toHaveLength(4);
-    clock.forward(9);
-    expect(transactions.endedLately(exchange(cookies.join('; ')).req)).toHaveLength(0);
+    expect(transactions.endedLately(requestWith(cookies))).toHaveLength(4);
+    clock.forward(6);
+    expect(transactions.endedLately(requestWith(cookies))).toHaveLength(1);
+    clock.forward(1);
+    expect(transactions.endedLately(requestWith(cookies))).toHaveLength(0);
+  });
+
+  it('C10: the cookie that remembers the most logins counts, wherever it stands', () => {
+    const transactions = create();
+    const first = transaction();
+    const { cookies: ofFirst } = begin(transactions, first);
+    const finished = after(ofFirst, take(transactions, first.state, ofFirst).lines);
+    const { cookies } = begin(transactions, transaction(), finished);
+    const { cookies: unaware } = begin(transactions, transaction());
+    const { cookies: broken } = begin(create(['another secret for tests only: 9pWzR3xL6vHbTq1F']), transaction());
+    for (const sent of [[...cookies, ...unaware], [...unaware, ...cookies], [...broken, ...cookies, ...unaware], cookies.slice(1)]) {
+      expect(transactions.endedLately(requestWith(sent))).toEqual([clock.seconds]);
+    }
+    expect(transactions.endedLately(requestWith([...unaware, ...broken]))).toEqual([]);
   });
 
   it('C10: a logout forgets the logins that were finished, and none that is under way', () => {
@@ -115,6 +113,30 @@ describe('a login under way', () => {
     cookies = after(cookies, setCookies());
     expect(cookies).toHaveLength(1);
     expect(take(transactions, other.state, cookies).kind).toBe('found');
+  });
+
+  it('C10: a logout that is answered already forgets nothing', () => {
+    const transactions = create();
+    const started = transaction();
+    const { cookies } = begin(transactions, started);
+    const { res, setCookies } = exchange(after(cookies, take(transactions, started.state, cookies).lines).join('; '));
+    Object.defineProperty(res, 'headersSent', { value: true });
+    transactions.forgetFinished(res);
+    expect(setCookies()).toEqual([]);
+  });
+
+  it('a silent one is found without a state, if it is the only one of this browser', () => {
+    const transactions = create();
+    const [silent, other, loud] = [transaction({ silent: true }), transaction({ silent: true }), transaction()];
+    const { cookies: ofSilent } = begin(transactions, silent);
+    const { cookies } = begin(transactions, loud, ofSilent);
+    expect(transactions.findSilent(requestWith(['theme=dark', '__Host-session-login-x=y', ...cookies]))).toEqual(silent);
+    const { cookies: withTwo } = begin(transactions, other, cookies);
+    expect(transactions.findSilent(requestWith(withTwo))).toBeUndefined();
+    const finished = after(withTwo, take(transactions, other.state, withTwo).lines);
+    expect(transactions.findSilent(requestWith(finished))).toEqual(silent);
+    expect(transactions.findSilent(requestWith(begin(transactions, loud).cookies))).toBeUndefined();
+    expect(transactions.findSilent(requestWith([]))).toBeUndefined();
   });
 
   it('A5: a finished login never opens as one under way, nor the reverse', () => {
@@ -162,97 +184,5 @@ describe('a login under way', () => {
     expect(take(create([other]), started.state, cookies).kind).toBe('unknown');
     expect(take(create([other, secret]), started.state, cookies).kind).toBe('found');
     expect(take(create([secret], 'other'), again.state, cookies).kind).toBe('unknown');
-  });
-});
-
-const sizeOf = (cookies: readonly string[]): number => cookies.join('').length;
-
-describe('A9, A10: several at once', () => {
-  it('J8: a header full of made-up ones is not opened one by one; the real one at its end counts', () => {
-    const sealer = createSealer([secret]);
-    let opened = 0;
-    const counting = { ...sealer, open: (...given: Parameters<typeof sealer.open>) => ((opened += 1), sealer.open(...given)) };
-    const transactions = createLoginTransactions({ sealer: counting, clock, keys: memorySessionKeys(), sessionCookieName: '__Host-session', flags });
-    const real = begin(transactions, transaction());
-    const value = `${real.cookies[0]!.split('=')[1]!.slice(0, 9)}${'A'.repeat(38)}`;
-    const madeUp = Array.from({ length: 400 }, (_, index) => `__Host-session-login-${index}=${value}`);
-    opened = 0;
-    const next = begin(transactions, transaction(), [...madeUp, ...real.cookies]);
-    expect(opened).toBeLessThan(100);
-    expect(next.cookies.slice(0, -1)).toEqual(real.cookies);
-  });
-
-  it('finish in any order', () => {
-    const transactions = create();
-    const all = Array.from({ length: 5 }, () => transaction());
-    let cookies: string[] = [];
-    for (const started of all) ({ cookies } = begin(transactions, started, cookies));
-    for (const started of all.toReversed()) expect(take(transactions, started.state, cookies)).toMatchObject({ kind: 'found', transaction: started });
-  });
-
-  it.each([
-    ['within one second', 0],
-    ['seconds apart', 1],
-  ])('the sixth takes the place of the oldest, %s', (_name, pause) => {
-    const transactions = create();
-    const all = Array.from({ length: 8 }, () => {
-      clock.forward(pause);
-      return transaction();
-    });
-    let cookies: string[] = [];
-    for (const started of all) ({ cookies } = begin(transactions, started, cookies));
-    expect(cookies).toHaveLength(5);
-    expect(all.map(({ state }) => take(transactions, state, cookies).kind)).toEqual(['unknown', 'unknown', 'unknown', 'found', 'found', 'found', 'found', 'found']);
-  });
-
-  it('together stay below 4 KB, the newest always among them', () => {
-    const transactions = create();
-    let cookies: string[] = [];
-    for (const length of [100, 900, 1200, 30, 1900, 1900, 500, 1900]) {
-      const started = transaction({ returnTo: `https://app.example.com/${'x'.repeat(length)}` });
-      ({ cookies } = begin(transactions, started, cookies));
-      expect(sizeOf(cookies)).toBeLessThan(4096);
-      expect(cookies.length).toBeGreaterThan(0);
-    }
-  });
-
-  it('what is finished makes room before what is under way', () => {
-    const transactions = create();
-    const all = Array.from({ length: 4 }, () => transaction());
-    const last = transaction();
-    let cookies: string[] = [];
-    for (const started of all) ({ cookies } = begin(transactions, started, cookies));
-    clock.forward(1);
-    ({ cookies } = begin(transactions, last, cookies));
-    cookies = after(cookies, take(transactions, last.state, cookies).lines);
-    ({ cookies } = begin(transactions, transaction(), cookies));
-    expect(cookies).toHaveLength(5);
-    expect(all.map(({ state }) => take(transactions, state, cookies).kind)).toEqual(['found', 'found', 'found', 'found']);
-    expect(take(transactions, last.state, cookies).kind).toBe('unknown');
-  });
-
-  it.each([
-    ['FAULTS 53: of a newer release', (value: string) => value.replace(/^1/, '2')],
-    ['FAULTS 54: sealed with a secret that this process has not got yet', (value: string) => value.replace(/^1\.[\w-]{6}/, '1.other_')],
-  ])('%s is left alone while there is room, and goes before what we can open', (_name, change) => {
-    const transactions = create();
-    const [name, value] = begin(transactions, transaction()).cookies[0]!.split('=') as [string, string];
-    const theirs = `${name}=${change(value)}`;
-    let cookies = [theirs];
-    for (let round = 0; round < 4; round += 1) ({ cookies } = begin(transactions, transaction(), cookies));
-    expect([cookies.length, cookies[0]]).toEqual([5, theirs]);
-    expect(begin(transactions, transaction(), cookies).cookies).not.toContain(theirs);
-  });
-
-  it('what is expired or cannot be opened makes room first; other cookies are left alone', () => {
-    const transactions = create();
-    const old = begin(transactions, transaction({ startedAt: clock.seconds - 601 })).cookies;
-    const foreign = ['__Host-session-login-garbage=garbage', '__Host-session=mine', 'theme=dark'];
-    const young = begin(transactions, transaction()).cookies;
-    const { cookies, lines } = begin(transactions, transaction(), [...old, ...foreign, ...young]);
-    expect(lines.filter((line) => line.includes('Max-Age=0')).map((line) => line.split('=')[0]).sort()).toEqual(
-      [old[0]!.split('=')[0], '__Host-session-login-garbage'].sort(),
-    );
-    expect(cookies).toEqual(expect.arrayContaining(['__Host-session=mine', 'theme=dark', ...young]));
   });
 });

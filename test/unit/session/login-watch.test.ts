@@ -67,6 +67,37 @@ describe('what it costs', () => {
     expect(asked).toHaveLength(4);
   });
 
+  it('nothing new while an answer is outstanding, and nothing after it once the watch is closed', async () => {
+    const answers: (() => void)[] = [];
+    const exist = (hashes: readonly string[]): Promise<boolean[]> => {
+      asked.push(hashes);
+      return new Promise((resolve) => answers.push(() => resolve(hashes.map(() => true))));
+    };
+    watch = createLoginWatch({ exist }, systemClock);
+    for (let i = 0; i < 501; i++) watch.watch(`login ${i}`, later());
+    await pass(0);
+    watch.watch('bob', later());
+    await pass(5);
+    expect(asked).toHaveLength(1);
+    answers[0]!();
+    await pass(0);
+    expect(asked.map((hashes) => hashes.length)).toEqual([500, 1]);
+    answers[1]!();
+    await pass(0);
+    expect(asked.map((hashes) => hashes.length)).toEqual([500, 1, 500]);
+    watch.close();
+    answers[2]!();
+    await pass(5);
+    expect(asked).toHaveLength(3);
+  });
+
+  it.each(['closed', 'destroyed'] as const)('nothing for a connection that is %s', (how) => {
+    const connection = Object.defineProperties(new PassThrough(), { closed: { value: how === 'closed' }, destroyed: { value: how === 'destroyed' } });
+    let released = 0;
+    releaseOnClose({ signal: AbortSignal.abort(), release: () => (released += 1) }, connection);
+    expect([released, connection.listenerCount('close')]).toEqual([1, 0]);
+  });
+
   it('nothing once its connection is closed, be it before or after', async () => {
     const [open, closed] = [new PassThrough(), new PassThrough()];
     closed.destroy();
@@ -94,7 +125,13 @@ describe('the signal', () => {
     const { signal } = watch.watch('alice', later());
     watch.ended('alice');
     expect(signal.reason).toBeInstanceOf(AuthenticationRequiredError);
-    expect(signal.reason).toMatchObject({ code: 'ERR_CODE_FLOW_LOGIN_ENDED', status: 401, message: expect.not.stringContaining('alice') });
+    expect(signal.reason).toMatchObject({ code: 'ERR_CODE_FLOW_LOGIN_ENDED', status: 401, message: 'the login has ended: log in again' });
+  });
+
+  it('may be released after that; the end of what nobody watches is nothing', () => {
+    const watched = watch.watch('alice', later());
+    watch.ended('alice');
+    expect(() => (watched.release(), watch.ended('alice'), watch.ended('bob'))).not.toThrow();
   });
 
   it('aborts at the end of the login, to the second, even while the store is down', async () => {
@@ -104,6 +141,18 @@ describe('the signal', () => {
     expect(signal.aborted).toBe(false);
     await pass(1);
     expect(signal.aborted).toBe(true);
+  });
+
+  it('aborts at the end of the first login to end, between two questions, and asks none for it', async () => {
+    jest.setSystemTime(1_750_000_000_400);
+    const [long, short] = [watch.watch('alice', 1_750_000_010), watch.watch('bob', 1_750_000_002)];
+    await pass(1.599);
+    expect(short.signal.aborted).toBe(false);
+    await pass(0.001);
+    expect([short, long].map(({ signal }) => signal.aborted)).toEqual([true, false]);
+    expect(asked).toEqual([['alice', 'bob'], ['alice', 'bob']]);
+    await pass(0.4);
+    expect(asked.slice(2)).toEqual([['alice']]);
   });
 
   it('stays silent while nobody can tell, and speaks when somebody can', async () => {
@@ -122,8 +171,9 @@ describe('the signal', () => {
     const [released, closed] = [watch.watch('alice', later()), watch.watch('bob', later())];
     released.release();
     watch.close();
-    gone.add('alice').add('bob');
+    gone.add('alice').add('bob').add('carol');
     const late = watch.watch('carol', later());
+    expect(jest.getTimerCount()).toBe(0);
     await pass(5);
     expect([released, closed, late].map(({ signal }) => signal.aborted)).toEqual([false, false, false]);
   });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createSealer, hashId, randomId, type Sealer } from '../../../lib/seal.js';
-import { checkConnectRedis, createSealedSessionStore, type SealedSessionStore, type SessionContent } from '../../../lib/session/sealed-session-store.js';
+import { createSealedSessionStore, type SealedSessionStore, type SessionContent } from '../../../lib/session/sealed-session-store.js';
 import { memorySessionKeys } from '../../../lib/session/memory-session-keys.js';
 import type { SessionKeys } from '../../../lib/session/session-keys.js';
 import { HandClock, loginRecord } from './support.js';
@@ -248,6 +248,11 @@ describe('C7: a session that a login replaces', () => {
     expect(await store.takeSuccessor(id)).toEqual({ ...successor, session: 'newer' });
   });
 
+  it('E6: and was gone before is so too where the note about it was sent twice', async () => {
+    const twice = { ...keys, swap: async (...given: Parameters<typeof keys.swap>) => (await keys.swap(...given), keys.swap(...given)) };
+    expect(await createSealedSessionStore(twice, sealer, clock, idleSeconds).replace(randomId(), successor)).toBe(false);
+  });
+
   it('leads nobody else there, and no session opens as a successor', async () => {
     const [id, other] = [randomId(), randomId()];
     await store.replace(id, successor);
@@ -275,35 +280,3 @@ describe('a failing store', () => {
     await expect(broken.destroy('id')).rejects.toThrow('down');
   });
 });
-
-describe('J4: the installed connect-redis', () => {
-  it('speaks as ioredis does', () => {
-    expect(() => checkConnectRedis()).not.toThrow();
-  });
-
-  const dialects: [string, (client: NodeRedis, key: string, value: string) => Promise<unknown>][] = [
-    ['connect-redis 9 and node-redis 5', (client, key, value) => client.set(key, value, { expiration: { type: 'EX', value: 1 } })],
-    ['node-redis 4', (client, key, value) => client.set(key, value, { EX: 1 })],
-    ['nobody', () => Promise.resolve()],
-  ];
-  it.each(dialects)('is refused at start-up when it speaks as %s', async (_name, write) => {
-    jest.resetModules();
-    jest.unstable_mockModule('connect-redis', () => ({
-      RedisStore: class {
-        readonly #client: NodeRedis;
-        constructor({ client }: { client: NodeRedis }) {
-          this.#client = client;
-        }
-        async set(id: string): Promise<void> {
-          await write(this.#client, `prefix:${id}`, 'probe');
-        }
-      },
-    }));
-    const { checkConnectRedis: check } = await import('../../../lib/session/sealed-session-store.js');
-    expect(check).toThrow(expect.objectContaining({ name: 'ConfigurationError', code: 'ERR_CODE_FLOW_REDIS_INCOMPATIBLE'}));
-  });
-});
-
-interface NodeRedis {
-  set(key: string, value: string, options: object): Promise<unknown>;
-}

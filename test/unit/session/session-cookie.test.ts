@@ -77,6 +77,16 @@ describe('reading', () => {
     for (const header of [`${one}; ${other}`, `${one}; ${one}`, `session=; ${one}`, `${one}; a=b; session=x`]) expect(cookie.read(header)).toBeUndefined();
   });
 
+  it('C14: says each time that there are two, and never of one or none', () => {
+    let told = 0;
+    const counting = createSessionCookie('session', flags, [key], () => (told += 1));
+    const pair = pairOf(cookie.write(randomId()));
+    for (const header of [undefined, '', pair, `${pair}; session2=x; session-login-a=y`, 'session=x', 'a=session=; b=session=']) counting.read(header);
+    expect(told).toBe(0);
+    for (const header of [`${pair}; ${pair}`, 'session=x; session=', `${pair}; session=x; session=y`]) counting.read(header);
+    expect(told).toBe(3);
+  });
+
   it('C15: finds no session in what is signed rightly and lacks the prefix, or an id', () => {
     expect(cookie.read(pairOf(cookie.write('an-id')).replace('s%3A', 'x%3A'))).toBeUndefined();
     expect(cookie.read(pairOf(cookie.write('')))).toBeUndefined();
