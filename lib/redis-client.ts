@@ -1,4 +1,5 @@
 /** Opens a client of our own beside the user's: the same server and the same rights, but options that suit short requests. */
+import { setImmediate } from 'node:timers';
 import { Redis } from 'ioredis';
 import type { Cluster } from 'ioredis';
 import { systemClock } from './clock.js';
