@@ -14,7 +14,8 @@ import { asScript, createBrowser, type Browser } from '../support/browser.js';
 import { Secrets } from '../support/disclosure/secrets.js';
 import { planted, printed, watch } from '../support/disclosure/watch.js';
 import { eventually } from '../support/eventually.js';
-import { sendJson } from '../support/http.js';
+import { misshapen } from '../support/disclosure/shape.js';
+import { listen, sendJson } from '../support/http.js';
 import { startWorld, type World } from '../support/world.js';
 
 
@@ -118,6 +119,37 @@ describe('a leak', () => {
     await world.authorizationServer.registerApp(named.baseUrl, { callback: `/callback/${name}` });
     await createBrowser({ login: 'alice' }).get(`${named.baseUrl}/private`);
     expect(watch.drain().join('\n')).toContain('name in the event login.succeeded');
+  });
+});
+
+describe('I3: an error answer of ours', () => {
+  const problem = { title: 'Unauthorized', status: 401, code: 'ERR_CODE_FLOW_LOGIN_REQUIRED', detail: 'this route needs a login', correlationId: 'a-1' };
+  const head = (type: string): string => `HTTP/1.1 401 Unauthorized\r\nContent-Type: ${type}\r\n`;
+  const asProblem = (members: object): string | undefined => misshapen(401, head('application/problem+json'), JSON.stringify({ ...problem, ...members }));
+  const asPage = (text: string): string | undefined => misshapen(401, head('text/html; charset=utf-8'), `<p>${text}</p><code>ERR_CODE_FLOW_LOGIN_REQUIRED</code>`);
+
+  it('has a code and a correlation id, and nothing else but words', () => {
+    expect([asProblem({}), asProblem({ login: '/login?returnTo=%2F' }), asPage('Please sign in.')]).toEqual([undefined, undefined, undefined]);
+  });
+
+  it.each([{ stack: 'Error' }, { status: 500 }, { code: 'ECONNREFUSED' }, { title: undefined }, { correlationId: undefined }, { detail: 'connect ECONNREFUSED' }, { detail: 'WRONGPASS invalid' }, { login: {} }])(
+    'is found wherever it has more or less than that: %j',
+    (members) => {
+      expect(asProblem(members)).toEqual(expect.any(String));
+    },
+  );
+
+  it.each(['Error: no\n    at send (/app/lib/http.js:3:14)', 'see node_modules', 'no answer from 127.0.0.1:6379'])('is found wherever a page shows the insides: %s', (text) => {
+    expect(asPage(text)).toEqual(expect.any(String));
+  });
+
+  it('is looked at in every suite with real parts', async () => {
+    const refuse: Handler = (_req, res) => void res.writeHead(500, { 'Content-Type': 'application/problem+json' }).end(JSON.stringify({ ...problem, status: 500, stack: 'Error' }));
+    const auth = (await world.app('express5')).auth;
+    const server = await listen(() => (req, res) => auth(req, res, () => refuse(req as AppRequest, res, () => undefined)));
+    await createBrowser().get(`http://127.0.0.1:${server.port}/`);
+    await server.close();
+    expect(watch.drain()).toEqual(['a member stack in the answer 500 to GET /']);
   });
 });
 

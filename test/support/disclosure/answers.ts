@@ -1,6 +1,7 @@
 /** Hears what every HTTP server of this process answers: to learn from authorization servers, and to hold it against apps. */
 import { ServerResponse, type Server } from 'node:http';
 import type { CodeFlowRequest } from '../../../lib/index.js';
+import { misshapen } from './shape.js';
 import type { DisclosureWatch } from './watch.js';
 
 const longestBody = 300_000;
@@ -47,7 +48,10 @@ function hear(watch: DisclosureWatch, res: ServerResponse, body: string): void {
   if (server === undefined) return;
   const path = (res.req.url ?? '').split('?', 1)[0] ?? '';
   const where = `the answer ${res.statusCode} to ${res.req.method ?? ''} ${path}`;
-  watch.answered(server, 'oauth' in res.req, where, `${withoutPermitted(head)}\n${watch.isByApp(res) ? withoutGrantId(res, body) : body}`);
+  const isApp = 'oauth' in res.req;
+  const problem = isApp ? misshapen(res.statusCode, head, body) : undefined;
+  if (problem !== undefined) watch.object(`${problem} in ${where}`);
+  watch.answered(server, isApp, where, `${withoutPermitted(head)}\n${watch.isByApp(res) ? withoutGrantId(res, body) : body}`);
 }
 
 function withoutGrantId({ req }: ServerResponse, body: string): string {

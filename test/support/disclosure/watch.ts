@@ -1,5 +1,5 @@
 /**
- * THREATS I2, I4, C19: what an app of the tests lets out, and every secret that the tests' servers and our own code make, so that the one
+ * THREATS I2 to I4, C19: what an app of the tests lets out, and every secret that the tests' servers and our own code make, so that the one
  * can be searched for the other. It is always on in the suites with real parts: `setup.ts` and `environment.mjs` feed it.
  */
 import type { Server, ServerResponse } from 'node:http';
@@ -25,6 +25,7 @@ export class DisclosureWatch {
   readonly #told = new Map<string, string>();
   readonly #answers = new Map<Server, AnswersOf>();
   readonly #counts = new Map<string, number>();
+  readonly #objections = new Set<string>();
   readonly #byApp = new WeakSet<ServerResponse>();
 
   /** Text that people or other systems may see. */
@@ -58,6 +59,11 @@ export class DisclosureWatch {
     this.#answers.set(server, answers);
   }
 
+  /** An answer that looks as it must not (`shape.ts`). */
+  object(what: string): void {
+    this.#objections.add(what);
+  }
+
   /** A handler of the app's own answers: what it tells of `req.oauth.grantId` is its business. */
   answersByApp(res: ServerResponse): void {
     this.#byApp.add(res);
@@ -78,7 +84,7 @@ export class DisclosureWatch {
   /** Kind and place of each leak, never its value. */
   findings(): string[] {
     const search = this.secrets.index();
-    const found = new Set<string>();
+    const found = new Set(this.#objections);
     const look = (text: string, where: string): void => {
       for (const kind of search(text)) found.add(`${kind} in ${where}`);
     };
@@ -91,6 +97,7 @@ export class DisclosureWatch {
   drain(): string[] {
     const findings = this.findings();
     this.#told.clear();
+    this.#objections.clear();
     this.#counts.clear();
     for (const { texts } of this.#answers.values()) texts.clear();
     return findings;
