@@ -12,7 +12,7 @@ export const parts = {
   ...own('grants', ['token-set', 'held-tokens', 'within', 'refresh-outcomes', 'memory-grant-store', 'lock', 'join-reads', 'refresh']),
   ...tests('grants/refresh-request', 'unit/grants/refresh-request', 'unit/grants/refresh'),
   ...tests('grants/heal', 'unit/grants/heal', 'unit/grants/refresh'),
-  ...tests('grants/token-manager', 'unit/grants/token-manager', 'unit/grants/heal'),
+  ...tests('grants/token-manager', 'unit/grants/token-manager', 'unit/grants/token-flights', 'unit/grants/heal'),
   ...tests('grants/redis-grant-store', 'integration/grant-store'),
   ...own('session', ['login-record', 'session-cookie', 'session-handle', 'login-transaction', 'login-index', 'logout-return', 'used-logout-tokens']),
   ...own('session', ['sealed-session-store', 'login-watch', 'memory-session-keys', 'session-administration', 'app-session', 'session-middleware']),
