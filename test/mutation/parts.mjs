@@ -13,7 +13,7 @@ export const parts = {
   ...tests('grants/refresh-request', 'unit/grants/refresh-request', 'unit/grants/refresh'),
   ...tests('grants/heal', 'unit/grants/heal', 'unit/grants/refresh'),
   ...tests('grants/token-manager', 'unit/grants/token-manager', 'unit/grants/token-flights', 'unit/grants/heal'),
-  ...tests('grants/redis-grant-store', 'integration/grant-store'),
+  ...tests('grants/redis-grant-store', 'integration/grant-store', 'integration/redis-grant-store'),
   ...own('session', ['login-record', 'session-cookie', 'session-handle', 'login-transaction', 'login-index', 'logout-return', 'used-logout-tokens']),
   ...own('session', ['sealed-session-store', 'login-watch', 'memory-session-keys', 'session-administration', 'app-session', 'session-middleware']),
   ...tests('session/login-cookies', 'unit/session/login-transaction'),
