@@ -55,10 +55,10 @@ describe('a record', () => {
     expect(seen.map((ms) => Math.ceil(ms / hour))).toEqual([1, 2, 3]);
   });
 
-  it('that is not there is not made by a renewal', async () => {
+  it('that is not there is not made by a renewal, and has no lock', async () => {
     const grantId = randomId();
     await store.renew(grantId, hour);
-    expect(await store.read(grantId, '')).toEqual({ kind: 'gone' });
+    expect([await store.read(grantId, ''), await store.acquire(attemptOn(grantId), 10_000)]).toEqual([{ kind: 'gone' }, { kind: 'gone' }]);
   });
 
   it('is deleted by the hash of its id, with others', async () => {
