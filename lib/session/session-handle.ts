@@ -12,9 +12,8 @@ export function sessionHandle(sealer: Sealer, { session, grant }: LoginHashes): 
 
 /** `undefined`: not made here, or with a secret that was removed. */
 export function openSessionHandle(sealer: Sealer, handle: string): LoginHashes | undefined {
-  // A match has all three.
-  const parts = /^(?<session>[\w-]{43})\.(?<grant>[\w-]{43})\.(?<mac>[\w-]{43})$/.exec(handle)?.groups as (LoginHashes & { mac: string }) | undefined;
+  const parts = /^(?<session>[\w-]{43})\.(?<grant>[\w-]{43})\.(?<mac>[\w-]{43})$/.exec(handle)?.groups;
   if (parts === undefined) return undefined;
-  const { session, grant, mac } = parts;
+  const { session, grant, mac } = parts as typeof parts & LoginHashes & { mac: string }; // a match has all three
   return sealer.verify('session handle', `${session}.${grant}`, mac) ? { session, grant } : undefined;
 }
