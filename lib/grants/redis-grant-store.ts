@@ -112,7 +112,7 @@ class RedisGrantStore implements GrantStore {
   #withTokens<K extends string>(kind: K, grantId: string, [version, sealed, left]: readonly string[]): ({ kind: K } & VersionedTokens) | { kind: 'gone' } {
     const tokens = this.#open(grantId, version, sealed);
     if (tokens === undefined) return { kind: 'gone' };
-    return { kind, version: Number(version), tokens, ...(left === '' || left === undefined ? {} : { leftMs: Number(left) }) };
+    return { kind, version: Number(version), tokens, ...(left === '' ? {} : { leftMs: Number(left) }) };
   }
 }
 

@@ -180,8 +180,9 @@ class StoreTokenManager implements TokenManager {
 
   /** The store went back in time: what this process still knows is put there again, and the old version is never served. */
   async #heal(request: RefreshRequest): Promise<void> {
-    const [resource, newest] = this.#held.newest(request.grantId) ?? [];
-    if (resource === undefined || newest === undefined) return;
+    const past = this.#held.newest(request.grantId);
+    if (past === undefined) return; // logged out here meanwhile, or forgotten
+    const [resource, newest] = past;
     await this.#refresher.heal(request, { newest, resource, own: this.#held.get(request.grantId, request.resource) });
   }
 

@@ -12,7 +12,8 @@ export function sessionHandle(sealer: Sealer, { session, grant }: LoginHashes): 
 
 /** `undefined`: not made here, or with a secret that was removed. */
 export function openSessionHandle(sealer: Sealer, handle: string): LoginHashes | undefined {
-  const [, session, grant, mac] = /^([\w-]{43})\.([\w-]{43})\.([\w-]{43})$/.exec(handle) ?? [];
-  if (session === undefined || grant === undefined || mac === undefined) return undefined;
+  const parts = /^(?<session>[\w-]{43})\.(?<grant>[\w-]{43})\.(?<mac>[\w-]{43})$/.exec(handle)?.groups;
+  if (parts === undefined) return undefined;
+  const { session, grant, mac } = parts as typeof parts & LoginHashes & { mac: string }; // a match has all three
   return sealer.verify('session handle', `${session}.${grant}`, mac) ? { session, grant } : undefined;
 }

@@ -43,7 +43,7 @@ export const MARKS = ['out', 'dead'] as const;
 const isMark = (member: string): boolean => (MARKS as readonly string[]).includes(member);
 
 /** Replies of a server that still reads but takes no writes: during a fail-over, or when its disk or memory is full. */
-const READS_STILL_WORK = new Set(['READONLY', 'MISCONF', 'NOREPLICAS']);
+const READS_STILL_WORK = new Set<string | undefined>(['READONLY', 'MISCONF', 'NOREPLICAS']);
 
 /** All time is Redis' own. Marks are members like the others, so that they end by themselves: their score is their instant and `MARK_SECONDS`. */
 const BEGIN = `local t=redis.call('TIME'); local now=t[1]+t[2]/1000000
@@ -84,7 +84,7 @@ function redisKeys(connection: RedisConnection): Omit<SessionKeys, keyof Sets> {
     getAndRenew(key, ttlSeconds) {
       // All in one then(): every promise on the way of every request costs.
       return connection.run('read the session', (client) => client.getex(key, 'EX', ttlSeconds).then(present, (error: unknown) => {
-        if (READS_STILL_WORK.has(replyCode(error) ?? '')) return client.get(key).then(present);
+        if (READS_STILL_WORK.has(replyCode(error))) return client.get(key).then(present);
         throw error;
       }));
     },

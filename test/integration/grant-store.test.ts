@@ -238,14 +238,6 @@ describe('a grant in Redis', () => {
     expect(await store.read(alice, '')).toEqual({ kind: 'gone' });
   });
 
-  it('NOSCRIPT: works on after the script cache was flushed', async () => {
-    const store = createRedisGrantStore(connection, sealer);
-    const grantId = randomId();
-    await store.create(grantId, first, 60_000, hour);
-    await redis.client().script('FLUSH');
-    expect(await store.read(grantId, '')).toMatchObject({ kind: 'alive', tokens: first });
-  });
-
   it('C19: is created once only', async () => {
     const store = createRedisGrantStore(connection, sealer);
     const grantId = randomId();

@@ -60,7 +60,7 @@ it('a key is taken once, and deleted with others', async () => {
 
 it('a set has what was added until each one\'s end, lives as long as the last, and loses what was removed', async () => {
   const key = randomUUID();
-  for (const [member, left] of [['a', 100], ['b', 500.5], ['over', -1]] as const) expect(await keys.addMember(key, member, now() + left)).toEqual({});
+  for (const [member, left] of [['a', 100], ['b', 500.5], ['over', -1]] as const) expect(await keys.addMember(key, member, now() + left)).toStrictEqual({});
   expect(await ttl(key)).toBeGreaterThanOrEqual(500);
   expect(await ttl(key)).toBeLessThanOrEqual(502);
   await keys.addMember(key, 'c', now() + 100);
@@ -81,15 +81,44 @@ it('H6: a set tells who adds to it how long ago it was marked, and lists no mark
   expect(await ttl(key)).toBeGreaterThan(298); // the marks' own time
 });
 
+/** Keys over a client that answers as the test says. */
+const over = (client: object): SessionKeys =>
+  redisSessionKeys({ run: (_name: string, command: (given: unknown) => unknown) => command(client) } as unknown as RedisConnection); // reads ask for nothing else
+
 it.each(['READONLY', 'MISCONF', 'NOREPLICAS'])('FAULTS 9: while Redis takes no writes a session is read all the same: %s', async (reply) => {
   const asked: string[] = [];
-  const client = { getex: () => (asked.push('getex'), Promise.reject(new Error(`${reply} no writes`))), get: () => (asked.push('get'), Promise.resolve('value')) };
-  const without = redisSessionKeys({ run: (_name: string, command: (given: unknown) => unknown) => command(client) } as unknown as RedisConnection); // reads ask for nothing else
+  const without = over({ getex: () => (asked.push('getex'), Promise.reject(new Error(`${reply} no writes`))), get: () => (asked.push('get'), Promise.resolve('value')) });
   expect([await without.getAndRenew('key', 10), asked]).toEqual(['value', ['getex', 'get']]);
 });
 
-it('no other refusal is taken for that', async () => {
-  const client = { getex: () => Promise.reject(new Error('WRONGTYPE not text')), get: () => Promise.resolve('value') };
-  const failing = redisSessionKeys({ run: (_name: string, command: (given: unknown) => unknown) => command(client) } as unknown as RedisConnection);
-  await expect(failing.getAndRenew('key', 10)).rejects.toThrow('WRONGTYPE');
+it.each(['WRONGTYPE not text', 'the connection is lost'])('no other failure is taken for that: %s', async (message) => {
+  const failing = over({ getex: () => Promise.reject(new Error(message)), get: () => Promise.resolve('value') });
+  await expect(failing.getAndRenew('key', 10)).rejects.toThrow(message);
+});
+
+it('a key is there until its end, and not where it came between the two looks', async () => {
+  const ending = over({ get: () => Promise.resolve('value'), ttl: () => Promise.resolve(0), pttl: () => Promise.resolve(0) });
+  expect([await ending.peek('key'), await ending.timesLeft(['key'])]).toEqual([{ value: 'value', leftSeconds: 0 }, [0]]);
+  expect(await over({ get: () => Promise.resolve(null), ttl: () => Promise.resolve(10) }).peek('key')).toBeUndefined();
+});
+
+it('what Redis could not do is told', async () => {
+  const closed = connectRedis(redis.url, 2, createEvents());
+  const without = redisSessionKeys(closed);
+  await closed.close();
+  const steps: readonly (readonly [string, () => Promise<unknown>])[] = [
+    ['read the session', () => without.getAndRenew('key', 10)],
+    ['read the session', () => without.peek('key')],
+    ['look for ended logins', () => without.exist(['key'])],
+    ['store the session', () => without.set('key', 'value', 10, 'NX')],
+    ['replace the session', () => without.swap('key', 'value', 10)],
+    ['delete the session', () => without.take('key')],
+    ['delete the sessions', () => without.deleteAll(['key'])],
+    ['look at the sessions', () => without.timesLeft(['key'])],
+    ['index the session', () => without.addMember('key', 'a', now() + 100)],
+    ['list the sessions', () => without.markAndList('key', 'out')],
+    ['list the sessions', () => without.members('key')],
+    ['unlist the sessions', () => without.removeMembers('key', ['a'])],
+  ];
+  for (const [step, take] of steps) await expect(take()).rejects.toMatchObject({ message: `Redis could not ${step}: codeFlow() is closed` });
 });

@@ -1,5 +1,6 @@
 /** FAULTS 19: the store goes back in time, and processes that know different pasts meet there. */
 import { describe, expect, it } from '@jest/globals';
+import { StoreError } from '../../../lib/errors.js';
 import { createEvents } from '../../../lib/events.js';
 import type { Commit } from '../../../lib/grants/grant-store.js';
 import type { Grant, TokenWish, UsableToken } from '../../../lib/grants/grant.js';
@@ -139,6 +140,53 @@ describe('FAULTS 19: the store lost a version, and', () => {
     expect(await knowing()).toEqual(expect.objectContaining({ version: 2, token: 'at-2' }));
     expect(await shown()).toEqual(expect.objectContaining({ version: 2, tokens: expect.objectContaining({ refreshToken: 'rt-2' }) }));
     expect(asked).toEqual(['rt-1']);
+  });
+
+  it('is out of reach now: that is told, rather than what is known served on', async () => {
+    const { clock, store, startProcess, goBack } = stage();
+    const knowing = startProcess();
+    await goBack(0);
+    await knowing();
+    await goBack(0);
+    store.acquire = () => Promise.reject(new StoreError('ERR_CODE_FLOW_STORE_UNAVAILABLE', 'down'));
+    expect(await knowing()).toEqual(expect.objectContaining({ version: 2 })); // vouched for just now
+    clock.forward(2);
+    await expect(knowing()).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_STORE_UNAVAILABLE' });
+  });
+
+  it('loses it at each try of a refresh: it is left alone for a while', async () => {
+    const { clock, store, asked, startProcess, goBack, shown } = stage();
+    const knowing = startProcess();
+    await goBack(0);
+    await knowing();
+    clock.forward(101);
+    const acquire = store.acquire.bind(store);
+    let lost = 0;
+    store.acquire = async (attempt, leaseMs) => {
+      if (attempt.version === 2) {
+        lost += 1;
+        await goBack(-101_000);
+      }
+      return acquire(attempt, leaseMs);
+    };
+    await expect(knowing()).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_TOKEN_UNAVAILABLE', retryAfterSeconds: 1 });
+    expect([lost, asked]).toEqual([3, ['rt-1']]);
+    expect(await shown()).toEqual(expect.objectContaining({ version: 2, tokens: expect.objectContaining({ refreshToken: 'rt-2' }) }));
+  });
+
+  it('of one resource: it is put right for that one, and not looked at again for a second', async () => {
+    const resource = 'https://api.example.com/';
+    const { clock, store, grantId, startProcess, goBack } = stage();
+    const knowing = startProcess();
+    await goBack(50_000);
+    await knowing({ resource });
+    await goBack(50_000);
+    clock.forward(2);
+    expect(await knowing({ resource })).toEqual(expect.objectContaining({ token: 'at-2', version: 2 }));
+    expect(await store.read(grantId, resource)).toEqual(expect.objectContaining({ version: 2, leftMs: 98_000 }));
+    clock.forward(1);
+    store.read = () => Promise.reject(new Error('not asked'));
+    expect(await knowing({ resource })).toEqual(expect.objectContaining({ token: 'at-2' }));
   });
 
   it('another process holds the lock: the good token serves meanwhile, and nothing is written over its work', async () => {
