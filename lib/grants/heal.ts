@@ -42,12 +42,16 @@ export function wentBack(shown: VersionedTokens, { version, tokens }: VersionedT
   return shown.tokens.refreshToken !== tokens.refreshToken || accessTokenFor(shown.tokens, resource)?.token !== accessTokenFor(tokens, resource)?.token;
 }
 
+/** A refresh token that the server goes on to accept tells nothing: both lines would have it. */
+const wasSpentFor = ({ spent, tokens }: HeldToken, refreshToken: string | undefined): boolean => spent !== undefined && spent === refreshToken && spent !== tokens.refreshToken;
+
 export function createHealer({ store, clock, locks, healed, revoke }: HealerSettings): Healer {
   /** Heals of this process do not wait for each other, nor for one whose end Redis lost. */
   const ownerOfAll = randomUUID();
 
-  /** Of two lines that parted, the one whose token ends later was redeemed later. */
-  function isLater({ leftMs, version }: VersionedTokens, { newest, own }: KnownPast): boolean {
+  /** Of two lines that parted, the one whose token ends later was redeemed later. None did where the store shows what this process redeemed. */
+  function isLater({ leftMs, version, tokens }: VersionedTokens, { newest, own }: KnownPast): boolean {
+    if (version < newest.version && wasSpentFor(newest, tokens.refreshToken)) return false;
     return version === newest.version || (leftMs !== undefined && own !== undefined && leftMs > own.endsAt - clock.monotonic());
   }
 

@@ -5,8 +5,8 @@ import type { VersionedTokens } from './grant-store.js';
 import { accessTokenFor } from './token-set.js';
 import type { AccessToken, TokenSet } from './token-set.js';
 
-/** What is known of a version. `owner`: this process redeemed it, and stored it, or tries to, as this owner. */
-export type Known = VersionedTokens & { readonly owner?: string | undefined };
+/** What is known of a version. `owner`: this process redeemed it for the refresh token `spent`, and stored it, or tries to, as this owner. */
+export type Known = VersionedTokens & { readonly owner?: string | undefined; readonly spent?: string | undefined };
 
 /** One access token with what decides whether it can be used. Instants are monotonic milliseconds of this process. */
 export interface HeldToken {
@@ -20,6 +20,7 @@ export interface HeldToken {
   /** From here on a refresh in the background is due. */
   readonly refreshFrom: number;
   readonly owner: string | undefined;
+  readonly spent: string | undefined;
   /** When the store last vouched for the login. */
   confirmedAt: number;
   /** No background refresh before this. */
@@ -56,11 +57,11 @@ function refreshWindowMs(lifetimeMs: number): number {
 /** A token this close to its end may be over when it reaches the API: 5 % of its life, at most 1 s. */
 const marginMs = (lifetimeMs: number): number => Math.min(1000, lifetimeMs * 0.05);
 
-function assess({ version, tokens, leftMs, owner }: Known, resource: string, now: number): HeldToken {
+function assess({ version, tokens, leftMs, owner, spent }: Known, resource: string, now: number): HeldToken {
   const accessToken = accessTokenFor(tokens, resource);
   const endsAt = leftMs === undefined ? Infinity : now + leftMs;
   const lifetimeMs = accessToken?.lifetimeSeconds === undefined ? 0 : accessToken.lifetimeSeconds * 1000;
-  const shared = { version, tokens, accessToken, endsAt, owner, confirmedAt: now, quietUntil: 0 };
+  const shared = { version, tokens, accessToken, endsAt, owner, spent, confirmedAt: now, quietUntil: 0 };
   return { ...shared, usableUntil: endsAt - marginMs(lifetimeMs), refreshFrom: endsAt - refreshWindowMs(lifetimeMs) };
 }
 

@@ -23,8 +23,11 @@ export const namesAnother = ({ claims }: TokenResponse, { subject }: RefreshRequ
 
 export const attemptOf = ({ grantId, resource, version }: RefreshRequest, owner: string): Attempt => ({ grantId, resource, owner, version });
 
-/** `redeemed`: by this very call, so that the access token is as new as can be. `owner`: of the commit that it was stored with. */
-export type Refreshed = VersionedTokens & { readonly redeemed: boolean; readonly owner?: string };
+/**
+ * `redeemed`: by this very call, so that the access token is as new as can be. `owner`: of the commit that it was stored with. `spent`: the
+ * refresh token that it was redeemed for.
+ */
+export type Refreshed = VersionedTokens & { readonly redeemed: boolean; readonly owner?: string; readonly spent?: string | undefined };
 
 /** What a commit stored, as a reader would see it. */
 export function versioned(version: number, { tokens, leftMs }: Commit): VersionedTokens {

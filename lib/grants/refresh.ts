@@ -45,6 +45,9 @@ interface HeldLock {
   readonly lock: Lock;
 }
 
+/** How whoever heals the store later knows this commit again. */
+const redeemedAs = ({ attempt, lock }: HeldLock): Pick<Refreshed, 'owner' | 'spent'> => ({ owner: attempt.owner, spent: lock.tokens.refreshToken });
+
 const COMMIT_RETRY_MS = 50;
 
 type RefreshEventName = Extract<keyof CodeFlowEvents, `refresh.${string}`>;
@@ -158,7 +161,7 @@ class StoreRefresher implements Refresher {
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       this.#detach(this.#commitUntil(since, held, commit));
-      return { ...versioned(commit.newVersion, commit), redeemed: true, owner: held.attempt.owner };
+      return { ...versioned(commit.newVersion, commit), redeemed: true, ...redeemedAs(held) };
     }
   }
 
@@ -182,7 +185,7 @@ class StoreRefresher implements Refresher {
     switch (answer.kind) {
       case 'committed':
         this.#tell('refresh.committed', request, answer.version);
-        return { ...versioned(answer.version, commit), redeemed: true, owner: attempt.owner };
+        return { ...versioned(answer.version, commit), redeemed: true, ...redeemedAs(held) };
       case 'stale':
         // No sibling was faster: the store went back meanwhile (FAULTS 19), and what we hold is the only living refresh token.
         if (answer.version < attempt.version) return this.#commitOnce({ ...held, attempt: { ...attempt, version: answer.version } }, commit);

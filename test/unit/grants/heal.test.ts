@@ -22,12 +22,14 @@ function stage() {
   const revoked: string[] = [];
   /** What happens while the server works on its next answers. */
   const meanwhile: (() => Promise<void>)[] = [];
+  /** With a refresh token here the server never gives another. */
+  const keeping: { refreshToken?: string } = {};
   const provider: GrantProvider = {
     name: 'default',
     async refresh(refreshToken) {
       const answer = asked.push(refreshToken) + 1;
       await meanwhile.shift()?.();
-      return { kind: 'tokens', tokens: { accessToken: `at-${answer}`, refreshToken: `rt-${answer}`, expiresInSeconds: 100 } };
+      return { kind: 'tokens', tokens: { accessToken: `at-${answer}`, refreshToken: keeping.refreshToken ?? `rt-${answer}`, expiresInSeconds: 100 } };
     },
     revoke: (token) => Promise.resolve(revoked.push(token) > 0),
   };
@@ -41,7 +43,7 @@ function stage() {
     await store.create(grantId, { accessTokens: { '': { token: 'at-1', lifetimeSeconds: 100 } }, refreshToken: 'rt-1' }, leftMs, 86_400_000);
   };
   const shown = async () => store.read(grantId, '');
-  return { clock, store, grantId, asked, revoked, meanwhile, startProcess, goBack, shown };
+  return { clock, store, grantId, asked, revoked, meanwhile, keeping, startProcess, goBack, shown };
 }
 
 describe('FAULTS 19: the store lost versions, and another process has refreshed from the older one since', () => {
@@ -62,6 +64,38 @@ describe('FAULTS 19: the store lost versions, and another process has refreshed 
     clock.forward(2);
     expect([await unknowing(), await knowing()]).toEqual([expect.objectContaining(later), expect.objectContaining(later)]);
     expect(asked).toHaveLength(lost + 1);
+  });
+});
+
+describe('FAULTS 19: the store lost a version that this process redeemed, and shows the one before, whose token lives longer', () => {
+  it('nothing parted: the refresh token that was spent does not come back', async () => {
+    const { clock, asked, startProcess, goBack, shown } = stage();
+    const knowing = startProcess();
+    await goBack(1_000_000);
+    expect(await knowing({ refusedVersion: 1 })).toEqual(expect.objectContaining({ token: 'at-2', version: 2 }));
+    await goBack(1_000_000);
+    clock.forward(2);
+    expect(await knowing()).toEqual(expect.objectContaining({ token: 'at-2', version: 2 }));
+    expect(await shown()).toEqual(expect.objectContaining({ version: 2, tokens: expect.objectContaining({ refreshToken: 'rt-2' }) }));
+    clock.forward(101);
+    expect(await startProcess()()).toEqual(expect.objectContaining({ token: 'at-3', version: 3 }));
+    expect(asked).toEqual(['rt-1', 'rt-2']);
+  });
+
+  it('but at a server that replaces no refresh token, what another process redeemed later stays', async () => {
+    const { clock, startProcess, goBack, shown, keeping } = stage();
+    keeping.refreshToken = 'rt-1';
+    const knowing = startProcess();
+    await goBack(0);
+    await knowing();
+    clock.forward(101);
+    await knowing();
+    await goBack(0);
+    clock.forward(2);
+    expect(await startProcess()()).toEqual(expect.objectContaining({ token: 'at-4', version: 2 }));
+    clock.forward(2);
+    await knowing();
+    expect(await shown()).toEqual(expect.objectContaining({ version: 4, tokens: { accessTokens: { '': { token: 'at-4', lifetimeSeconds: 100 } }, refreshToken: 'rt-1' } }));
   });
 });
 

@@ -86,7 +86,7 @@ describe('a refresh that works', () => {
     const { refresher, request, asked, told, store } = await createStage(tokens(), ({ clock }) => clock.forward(2));
     const owner = expect.any(String);
     const held = { accessTokens: { '': { token: 'at-2', lifetimeSeconds: 60, scope: 'a' } }, refreshToken: 'rt-2', idToken: 'id-1' };
-    expect(await refresher.refresh(request)).toStrictEqual({ version: 2, tokens: held, leftMs: 58_000, redeemed: true, owner });
+    expect(await refresher.refresh(request)).toStrictEqual({ version: 2, tokens: held, leftMs: 58_000, redeemed: true, owner, spent: 'rt-1' });
     expect(asked).toStrictEqual([['rt-1', { idToken: 'id-1', resource: undefined, scope: undefined }]]);
     expect(told).toEqual([['started', undefined, 1], ['committed', undefined, 2]]);
     expect(await store.read(grantId, '')).toStrictEqual({ kind: 'alive', version: 2, tokens: held, leftMs: 58_000 });
