@@ -11,6 +11,8 @@ const AGREED = [
   // Both are our own, one from the store and one from memory: nobody outside can offer one.
   'lib/grants/heal.ts: shown.tokens.refreshToken !== tokens.refreshToken',
   'lib/grants/heal.ts: accessTokenFor(shown.tokens, resource)?.token !== accessTokenFor(tokens, resource)?.token',
+  'lib/grants/heal.ts: spent === refreshToken',
+  'lib/grants/heal.ts: spent !== tokens.refreshToken',
   'lib/grants/held-tokens.ts: before.accessToken?.token === accessTokenFor(known.tokens, resource)?.token',
   // The login has failed by then: this finds the name of the error.
   'lib/provider/login-errors.ts: states[0] !== checks.state',
