@@ -20,7 +20,7 @@ export function keepAsDictionaries(req: Request, res: Response): void {
 /** Of the members that node:http gives both at birth one whose order nobody minds; the last one added would not do. */
 function takeOutAndPutBack(object: object, name: string): void {
   const member = Object.getOwnPropertyDescriptor(object, name);
-  if (member?.configurable !== true) return;
+  if (member?.configurable !== true || !Object.isExtensible(object)) return;
   Reflect.deleteProperty(object, name);
   Object.defineProperty(object, name, member);
 }

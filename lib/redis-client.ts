@@ -68,8 +68,8 @@ export function openClient(redis: RedisClient | string, timeoutMs: number): Redi
 }
 
 /**
- * What is sent in one turn of the event loop leaves in one write, and is answered in one: the system calls cost more than the commands. It keeps
- * nobody waiting, since the turn is over once all that has arrived was looked at. The nodes of a cluster are left alone: each has a socket of its own.
+ * What is sent in one turn of the event loop leaves in one write at its end, and is answered in one: the system calls cost more than the commands.
+ * The turn is over once all that has arrived was looked at; an answer would not be read before either. The nodes of a cluster are left alone: each has a socket of its own.
  * ioredis' own pipelining by turns would hold the next turn's commands back until the answers are here.
  */
 export function sendTogether(client: RedisClient): void {

@@ -94,8 +94,8 @@ class OwnConnection implements RedisConnection {
         this.#sendUntilAnswered(send, call, error).then(succeed, (reason: unknown) => fail(unavailable(operation, reason)));
       };
       if (this.#client.status !== 'ready') return sendOn();
-      sendTogether(this.#client);
       try {
+        sendTogether(this.#client);
         send(this.#client).then(succeed, sendOn);
       } catch (error) {
         sendOn(error);

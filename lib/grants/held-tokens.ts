@@ -80,7 +80,8 @@ export function createHeldTokens(clock: Clock): HeldTokens {
     remember(grantId, resource, known) {
       const before = grants.get(grantId)?.get(resource);
       // In a store that went back, another token may have got the number: what came last counts.
-      if (before?.version === known.version && before.accessToken?.token === accessTokenFor(known.tokens, resource)?.token) {
+      // One that it redeemed itself is known better than by reading it.
+      if (known.owner === undefined && before?.version === known.version && before.accessToken?.token === accessTokenFor(known.tokens, resource)?.token) {
         before.confirmedAt = clock.monotonic();
         return before;
       }

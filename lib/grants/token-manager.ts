@@ -7,7 +7,7 @@ import { CodeFlowError, ProviderError, StoreError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { TokenResponse } from '../types.js';
 import type { Grant, TokenWish, UsableToken } from './grant.js';
-import type { GrantStore } from './grant-store.js';
+import type { GrantStore, ReadAnswer, VersionedTokens } from './grant-store.js';
 import { wentBack } from './heal.js';
 import { createHeldTokens } from './held-tokens.js';
 import type { HeldToken, HeldTokens, Renewed } from './held-tokens.js';
@@ -168,14 +168,17 @@ class StoreTokenManager implements TokenManager {
   }
 
   async #read(grant: Grant, resource: string): Promise<HeldToken> {
-    const answer = await this.#readStore(grant.grantId, resource);
-    if (answer.kind === 'ended') throw loginEnded();
-    if (answer.kind === 'gone') throw loginRequired();
-    const newest = this.#held.get(grant.grantId, resource);
-    if (newest === undefined || !wentBack(answer, newest, resource)) return this.#held.remember(grant.grantId, resource, answer);
+    const { grantId } = grant;
+    const answer = living(await this.#readStore(grantId, resource));
+    const own = this.#held.get(grantId, resource);
+    const lost = own !== undefined && wentBack(answer, own, resource) ? own : undefined;
+    const [, newest] = this.#held.newest(grantId) ?? [];
+    if (lost === undefined && (newest === undefined || newest.version <= answer.version)) return this.#held.remember(grantId, resource, answer);
     await this.#heal(this.#request(grant, { resource }, answer.version, false)).catch(unlessBusy);
-    newest.confirmedAt = this.#clock.monotonic();
-    return newest;
+    // What was lost may be another resource's alone, and with it the refresh token that this one would be renewed with.
+    if (lost === undefined) return this.#held.remember(grantId, resource, living(await this.#readStore(grantId, resource)));
+    lost.confirmedAt = this.#clock.monotonic();
+    return lost;
   }
 
   /** The store went back in time: what this process still knows is put there again, and the old version is never served. */
@@ -227,6 +230,12 @@ class StoreTokenManager implements TokenManager {
     const flight = this.#fly(this.#request(grant, wish, known.version, true));
     return within(flight, deadline - this.#clock.monotonic(), wish.signal);
   }
+}
+
+function living(answer: ReadAnswer): VersionedTokens {
+  if (answer.kind === 'ended') throw loginEnded();
+  if (answer.kind === 'gone') throw loginRequired();
+  return answer;
 }
 
 /** Somebody refreshes just now, or must not for a while: whoever comes next puts the store right. */

@@ -7,7 +7,7 @@ import type { CookieFlags } from '../cookies.js';
 export interface SessionCookie {
   readonly name: string;
   readonly flags: CookieFlags;
-  /** The session id that the browser holds; `undefined` when there is none, its signature is wrong, or two cookies disagree. */
+  /** The session id that the browser holds; `undefined` when there is none, its signature is wrong, or there are two. */
   read(cookieHeader: string | undefined): string | undefined;
   /** The Set-Cookie value for this session id. */
   write(sessionId: string): string;

@@ -114,6 +114,24 @@ describe('FAULTS 19: the store lost the token of one resource and that of the lo
     expect(await knowing()).toEqual(expect.objectContaining({ token: 'at-4' }));
   });
 
+  it.each([['the login, known from before', '', 50_000], ['a third resource, never asked for', 'https://third.example.com/', 50_000]])(
+    'and is asked for the token of %s: the refresh token that was spent for the lost one is not redeemed again',
+    async (_, asked, leftMs) => {
+      const { clock, asked: redeemed, startProcess, goBack, shown } = stage();
+      const knowing = startProcess();
+      await goBack(leftMs);
+      await knowing();
+      await knowing({ resource });
+      await goBack(leftMs);
+      clock.forward(2);
+      await knowing({ resource: asked });
+      expect(await shown()).toEqual(expect.objectContaining({ tokens: expect.objectContaining({ refreshToken: `rt-${redeemed.length + 1}` }) }));
+      clock.forward(60);
+      expect(await knowing({ resource: asked })).toEqual(expect.objectContaining({ token: 'at-3' }));
+      expect(redeemed).toEqual(['rt-1', 'rt-2']);
+    },
+  );
+
   it('and is healed for the one: the other is not put back with a wrong end', async () => {
     const { clock, startProcess, goBack, shown } = stage();
     const knowing = startProcess();

@@ -23,6 +23,14 @@ describe('what a process remembers', () => {
     expect(held.get('grant', '')).toMatchObject({ accessToken: { token: 'redeemed since' } });
   });
 
+  it('is what this process redeemed itself, also where a reading of the same version came first', () => {
+    const held = createHeldTokens(new HandClock());
+    held.remember('grant', '', known(2, 'at'));
+    held.remember('grant', '', { ...known(2, 'at'), owner: 'this process', spent: 'rt-1' });
+    held.remember('grant', '', known(2, 'at'));
+    expect(held.newest('grant')).toEqual(['', expect.objectContaining({ version: 2, owner: 'this process', spent: 'rt-1' })]);
+  });
+
   it('is vouched for anew each time the store shows the same, whose pause goes on', () => {
     const clock = new HandClock();
     const held = createHeldTokens(clock);
