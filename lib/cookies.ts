@@ -48,3 +48,9 @@ export function writeCookie(name: string, value: string, flags: CookieFlags, max
   parts.push(SAME_SITE[flags.sameSite]);
   return parts.join('; ');
 }
+
+/** A value that was written as base64url (RFC 4648 §5); any other spelling of the same is nothing. */
+export function bytesOf({ value }: Cookie): Buffer {
+  const bytes = Buffer.from(value, 'base64url');
+  return bytes.toString('base64url') === value ? bytes : Buffer.alloc(0);
+}

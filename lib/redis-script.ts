@@ -10,13 +10,22 @@ export interface RedisScript {
 
 export const redisScript = (lua: string): RedisScript => ({ lua, sha1: createHash('sha1').update(lua).digest('hex') });
 
-/** One key, so that it also runs on a cluster. A server that was restarted or failed over gets the text again. */
-export async function runScript(client: RedisClient, script: RedisScript, key: string, args: readonly (string | number)[]): Promise<unknown> {
+export type ScriptArguments = readonly (string | number | Buffer)[];
+
+/**
+ * One key, so that it also runs on a cluster. A server that was restarted or failed over gets the text again. Every script of ours answers with a
+ * list of strings, some of which are bytes.
+ */
+export async function runScript(client: RedisClient, script: RedisScript, key: string, args: ScriptArguments): Promise<Buffer[]> {
+  return (await evaluate(client, script, key, args)) as Buffer[];
+}
+
+async function evaluate(client: RedisClient, script: RedisScript, key: string, args: ScriptArguments): Promise<unknown> {
   try {
-    return await client.evalsha(script.sha1, 1, key, ...args);
+    return await client.callBuffer('evalsha', script.sha1, 1, key, ...args);
   } catch (error) {
     if (replyCode(error) !== 'NOSCRIPT') throw error;
-    return client.eval(script.lua, 1, key, ...args);
+    return client.callBuffer('eval', script.lua, 1, key, ...args);
   }
 }
 

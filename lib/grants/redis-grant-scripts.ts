@@ -17,8 +17,9 @@ const LEFT = `local function left(x) if x then return tostring(x-now) end return
 /** ARGV: sealed, resource, left ms or '', keep ms. The same once more, after a lost answer, is no clash. */
 export const CREATE = redisScript(`${NOW}
 if redis.call('EXISTS',KEYS[1])==1 then return {redis.call('HGET',KEYS[1],'ct')==ARGV[1] and 'OK' or 'EXISTS'} end
-redis.call('HSET',KEYS[1],'v','1','ct',ARGV[1])
-if ARGV[3]~='' then redis.call('HSET',KEYS[1],'x:'..ARGV[2],now+ARGV[3]) end
+local fields={'v','1','ct',ARGV[1]}
+if ARGV[3]~='' then fields[5]='x:'..ARGV[2]; fields[6]=now+ARGV[3] end
+redis.call('HSET',KEYS[1],unpack(fields))
 redis.call('PEXPIRE',KEYS[1],ARGV[4])
 return {'OK'}`);
 
@@ -88,4 +89,5 @@ return {'OK'}`);
 /** Answers what the record held. */
 export const DESTROY = redisScript(`local h=redis.call('HMGET',KEYS[1],'v','ct')
 redis.call('DEL',KEYS[1])
-return {h[1] or '',h[2] or ''}`);
+if not h[2] then return {'GONE'} end
+return {'OK',h[1],h[2]}`);

@@ -2,7 +2,7 @@
 import { StoreError } from '../errors.js';
 import type { RedisConnection } from '../redis-connection.js';
 import { deleteKeys, runScript } from '../redis-script.js';
-import type { RedisScript } from '../redis-script.js';
+import type { RedisScript, ScriptArguments } from '../redis-script.js';
 import { hashId } from '../seal.js';
 import type { Sealer } from '../seal.js';
 import type { AcquireAnswer, Attempt, Commit, CommitAnswer, FailAnswer, Failure, GrantStore, ReadAnswer, VersionedTokens } from './grant-store.js';
@@ -13,7 +13,11 @@ import type { TokenSet } from './token-set.js';
 /** Other requests of an ended login learn of its end for this long; its tokens are gone at once. */
 const REMEMBER_END_MS = 600_000;
 
-type Arguments = readonly (string | number)[];
+/** What a script answers: a word for what became of it, and whatever it found. */
+interface Reply {
+  readonly outcome: string;
+  readonly found: readonly Buffer[];
+}
 
 /** The braces keep everything of one login in one slot of a cluster. */
 const keyOfHash = (hash: string): string => `ecf:g:{${hash}}`;
@@ -30,29 +34,29 @@ class RedisGrantStore implements GrantStore {
 
   async create(grantId: string, tokens: TokenSet, leftMs: number | undefined, keepMs: number): Promise<void> {
     const sealed = this.#seal(grantId, 1, tokens);
-    const [outcome] = await this.#run('store the grant', CREATE, grantId, [sealed, DEFAULT_RESOURCE, leftMs ?? '', keepMs]);
+    const { outcome } = await this.#run('store the grant', CREATE, grantId, [sealed, DEFAULT_RESOURCE, leftMs ?? '', keepMs]);
     if (outcome !== 'OK') throw new StoreError('ERR_CODE_FLOW_STORE_UNAVAILABLE', 'a new grant found its key taken');
   }
 
   async read(grantId: string, resource: string): Promise<ReadAnswer> {
-    const [outcome, ...reply] = await this.#run('read the grant', READ, grantId, [resource]);
-    if (outcome === 'OK') return this.#withTokens('alive', grantId, reply);
+    const { outcome, found } = await this.#run('read the grant', READ, grantId, [resource]);
+    if (outcome === 'OK') return this.#withTokens('alive', grantId, found);
     return { kind: outcome === 'ENDED' ? 'ended' : 'gone' };
   }
 
   async acquire({ grantId, owner, version, resource }: Attempt, leaseMs: number): Promise<AcquireAnswer> {
-    const [outcome, ...reply] = await this.#run('lock the grant', ACQUIRE, grantId, [owner, version, leaseMs, resource]);
+    const { outcome, found } = await this.#run('lock the grant', ACQUIRE, grantId, [owner, version, leaseMs, resource]);
     switch (outcome) {
       case 'OK': {
-        const acquired = this.#withTokens('acquired', grantId, reply);
-        return acquired.kind === 'gone' ? acquired : { ...acquired, takeover: reply[3] === '1', failures: Number(reply[4]) };
+        const acquired = this.#withTokens('acquired', grantId, found);
+        return acquired.kind === 'gone' ? acquired : { ...acquired, takeover: numberAt(found, 3) === 1, failures: numberAt(found, 4) };
       }
       case 'NEWER':
-        return this.#withTokens('newer', grantId, reply);
+        return this.#withTokens('newer', grantId, found);
       case 'BUSY':
-        return { kind: 'busy', leftMs: Number(reply[0]) };
+        return { kind: 'busy', leftMs: numberAt(found, 0) };
       case 'BACKOFF':
-        return { kind: 'backing off', leftMs: Number(reply[0]) };
+        return { kind: 'backing off', leftMs: numberAt(found, 0) };
       default:
         return { kind: outcome === 'ENDED' ? 'ended' : 'gone' };
     }
@@ -60,19 +64,19 @@ class RedisGrantStore implements GrantStore {
 
   async commit({ grantId, owner, version, resource }: Attempt, { tokens, newVersion, leftMs, backOffMs, keepMs }: Commit): Promise<CommitAnswer> {
     const args = [owner, version, this.#seal(grantId, newVersion, tokens), newVersion, resource, leftMs ?? '', backOffMs, keepMs];
-    const [outcome, ...reply] = await this.#run('store the refreshed grant', COMMIT, grantId, args);
-    if (outcome === 'OK') return { kind: 'committed', version: Number(reply[0]) };
-    return outcome === 'STALE' ? this.#withTokens('stale', grantId, reply) : { kind: 'gone' };
+    const { outcome, found } = await this.#run('store the refreshed grant', COMMIT, grantId, args);
+    if (outcome === 'OK') return { kind: 'committed', version: numberAt(found, 0) };
+    return outcome === 'STALE' ? this.#withTokens('stale', grantId, found) : { kind: 'gone' };
   }
 
   async fail({ grantId, owner, version, resource }: Attempt, failure: Failure, backOffMs: number): Promise<FailAnswer> {
     const args = [owner, version, failure, backOffMs, resource, REMEMBER_END_MS];
-    const [outcome, ...reply] = await this.#run('release the grant', FAIL, grantId, args);
+    const { outcome, found } = await this.#run('release the grant', FAIL, grantId, args);
     switch (outcome) {
       case 'OK':
         return { kind: 'recorded' };
       case 'NEWER':
-        return this.#withTokens('newer', grantId, reply);
+        return this.#withTokens('newer', grantId, found);
       case 'LOST':
         return { kind: 'lost' };
       default:
@@ -85,36 +89,40 @@ class RedisGrantStore implements GrantStore {
   }
 
   async destroy(grantId: string): Promise<TokenSet | undefined> {
-    const [version, sealed] = await this.#run('delete the grant', DESTROY, grantId, []);
-    return this.#open(grantId, version, sealed);
+    const { outcome, found } = await this.#run('delete the grant', DESTROY, grantId, []);
+    return outcome === 'OK' ? this.#open(grantId, found) : undefined;
   }
 
   async destroyHashed(hashes: readonly string[]): Promise<void> {
     if (hashes.length > 0) await this.#connection.run('delete the grants', (client) => deleteKeys(client, hashes.map(keyOfHash)));
   }
 
-  async #run(operation: string, script: RedisScript, grantId: string, args: Arguments): Promise<string[]> {
-    const reply = await this.#connection.run(operation, (client) => runScript(client, script, keyOf(grantId), args));
-    return reply as string[]; // every script answers with a list of strings
+  async #run(operation: string, script: RedisScript, grantId: string, args: ScriptArguments): Promise<Reply> {
+    const [outcome = '', ...found] = await this.#connection.run(operation, (client) => runScript(client, script, keyOf(grantId), args));
+    return { outcome: outcome.toString(), found };
   }
 
   /** The version is part of the seal: a token set never opens as another version's (THREATS C20). */
-  #seal(grantId: string, version: number, tokens: TokenSet): string {
+  #seal(grantId: string, version: number, tokens: TokenSet): Buffer {
     return this.#sealer.seal('grant', grantId, JSON.stringify(tokens), `${keyOf(grantId)}|${version}`);
   }
 
-  #open(grantId: string, version: string | undefined, sealed: string | undefined): TokenSet | undefined {
-    const text = this.#sealer.open('grant', grantId, sealed ?? '', `${keyOf(grantId)}|${version ?? ''}`);
+  #open(grantId: string, [version, sealed]: Reply['found']): TokenSet | undefined {
+    if (version === undefined || sealed === undefined) return undefined;
+    const text = this.#sealer.open('grant', grantId, sealed, `${keyOf(grantId)}|${version.toString()}`);
     return text === undefined ? undefined : (JSON.parse(text) as TokenSet); // authentic: sealed by us
   }
 
   /** A record that cannot be opened is for its user the same as gone. */
-  #withTokens<K extends string>(kind: K, grantId: string, [version, sealed, left]: readonly string[]): ({ kind: K } & VersionedTokens) | { kind: 'gone' } {
-    const tokens = this.#open(grantId, version, sealed);
+  #withTokens<K extends string>(kind: K, grantId: string, found: Reply['found']): ({ kind: K } & VersionedTokens) | { kind: 'gone' } {
+    const tokens = this.#open(grantId, found);
     if (tokens === undefined) return { kind: 'gone' };
-    return { kind, version: Number(version), tokens, ...(left === '' ? {} : { leftMs: Number(left) }) };
+    const knowsEnd = found[2]?.length !== 0;
+    return { kind, version: numberAt(found, 0), tokens, ...(knowsEnd ? { leftMs: numberAt(found, 2) } : {}) };
   }
 }
+
+const numberAt = (found: Reply['found'], place: number): number => Number(found[place]);
 
 export function createRedisGrantStore(connection: RedisConnection, sealer: Sealer): GrantStore {
   return new RedisGrantStore(connection, sealer);

@@ -38,6 +38,7 @@ class AppSessionStore extends Store {
 
   constructor(
     readonly sessions: SealedSessionStore,
+    readonly cookie: object,
     readonly newExpiry: () => number,
   ) {
     super();
@@ -56,7 +57,8 @@ class AppSessionStore extends Store {
   }
 
   #load(content: SessionContent): SessionData {
-    const data = structuredClone(content.data) as unknown as SessionData; // express-session's own serialisation, see set()
+    // express-session's own serialisation, see set(); a login that the app has not written to yet has none of its cookie settings.
+    const data = structuredClone({ cookie: this.cookie, ...content.data }) as unknown as SessionData;
     this.#read.set(data, content);
     return data;
   }
@@ -177,7 +179,8 @@ interface AppSessionSettings {
 }
 
 export function createAppSessions({ sessions, cookie, signingKeys, events, newExpiry }: AppSessionSettings): AppSessions {
-  const store = new AppSessionStore(sessions, newExpiry);
+  const cookieSettings = { path: cookie.flags.path, httpOnly: true, secure: cookie.flags.secure, sameSite: cookie.flags.sameSite };
+  const store = new AppSessionStore(sessions, { originalMaxAge: null, expires: null, ...cookieSettings }, newExpiry);
   const middleware = session({
     store,
     name: cookie.name,
@@ -185,7 +188,7 @@ export function createAppSessions({ sessions, cookie, signingKeys, events, newEx
     genid: randomId,
     resave: false,
     saveUninitialized: false,
-    cookie: { path: cookie.flags.path, httpOnly: true, secure: cookie.flags.secure, sameSite: cookie.flags.sameSite },
+    cookie: cookieSettings,
   });
 
   function wake(req: Request, res: Response, reading: SessionReading): View {

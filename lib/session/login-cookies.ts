@@ -1,7 +1,7 @@
 /** The cookies of logins: one each, sealed under its own name. It holds a login under way, and later what a finished one leaves. */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.js';
-import { readCookies, writeCookie } from '../cookies.js';
+import { bytesOf, readCookies, writeCookie } from '../cookies.js';
 import type { Cookie, CookieFlags } from '../cookies.js';
 import { appendSetCookie } from '../http.js';
 import type { Sealer } from '../seal.js';
@@ -87,10 +87,11 @@ export function createLoginCookies({ sealer, clock, sessionCookieName, flags }: 
 
   /** What opens is authentic: sealed below, under this very name. */
   function open(cookie: Cookie): HeldLogin {
-    const pendingText = sealer.open('login transaction', cookie.name, cookie.value);
+    const sealed = bytesOf(cookie);
+    const pendingText = sealer.open('login transaction', cookie.name, sealed);
     const pending = pendingText === undefined ? undefined : (JSON.parse(pendingText) as LoginTransaction);
     if (pending !== undefined) return isOver(pending.startedAt) ? { cookie } : { cookie, pending };
-    const finishedText = sealer.open('finished login', cookie.name, cookie.value);
+    const finishedText = sealer.open('finished login', cookie.name, sealed);
     const finished = finishedText === undefined ? undefined : (JSON.parse(finishedText) as FinishedLogin);
     return finished === undefined || isOver(endOf(finished)) ? { cookie } : { cookie, finished };
   }
@@ -111,14 +112,14 @@ export function createLoginCookies({ sealer, clock, sessionCookieName, flags }: 
     },
     putPending(req, res, login) {
       const name = nameOf(login.state);
-      const value = sealer.seal('login transaction', name, JSON.stringify(login));
-      const mayBeOthers = ({ cookie }: HeldLogin): boolean => sealer.mayBeOthers(cookie.value);
+      const value = sealer.seal('login transaction', name, JSON.stringify(login)).toString('base64url');
+      const mayBeOthers = ({ cookie }: HeldLogin): boolean => sealer.mayBeOthers(bytesOf(cookie));
       for (const held of superfluous({ name, value }, openAll(req), mayBeOthers)) clear(res, held.cookie.name, held.pending ?? held.finished);
       appendSetCookie(res, writeCookie(name, value, ownFlags(flags, login), LIFETIME_SECONDS));
     },
     putFinished(res, state, login) {
       const name = nameOf(state);
-      const value = sealer.seal('finished login', name, JSON.stringify(login));
+      const value = sealer.seal('finished login', name, JSON.stringify(login)).toString('base64url');
       appendSetCookie(res, writeCookie(name, value, ownFlags(flags, login), LIFETIME_SECONDS));
     },
   };

@@ -32,7 +32,7 @@ export interface IndexedLogin extends LoginHashes {
 interface ListedLogin {
   readonly login: IndexedLogin;
   /** As it is stored. */
-  readonly member: string;
+  readonly member: Buffer;
 }
 
 /** A user at a provider, or a session of the provider's own (`sid`). */
@@ -56,12 +56,12 @@ const AT_ONCE = 100;
 export function createLoginIndex(keys: SessionKeys, sealer: Sealer, clock: Clock): LoginIndex {
   const keyOf = (name: string): string => `ecf:i:${hashId(name)}`;
 
-  function open(name: string, member: string): IndexedLogin | undefined {
+  function open(name: string, member: Buffer): IndexedLogin | undefined {
     const text = sealer.open('login index', name, member);
     return text === undefined ? undefined : (JSON.parse(text) as IndexedLogin); // authentic: sealed by add()
   }
 
-  const openAll = (name: string, members: readonly string[]): ListedLogin[] =>
+  const openAll = (name: string, members: readonly Buffer[]): ListedLogin[] =>
     members.flatMap((member) => {
       const login = open(name, member);
       return login === undefined ? [] : [{ login, member }];

@@ -2,7 +2,7 @@
  * Logins under way. Their cookies are all there is of them, so that tabs do not disturb each other and nothing is stored before an answer
  * comes. A finished login leaves where it led to, so that visiting its callback again leads there too, in whichever process.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { isSameText } from '../constant-time.js';
@@ -82,9 +82,9 @@ export function createLoginTransactions({ keys, clock, ...settings }: Transactio
     },
 
     async claim({ state }) {
-      const [key, ours] = [CLAIM_PREFIX + hashId(state), randomUUID()];
+      const [key, ours] = [CLAIM_PREFIX + hashId(state), randomBytes(16)];
       // Ours, if the first answer got lost and it was sent again (THREATS E6).
-      return (await keys.set(key, ours, LIFETIME_SECONDS, 'NX')) || (await keys.peek(key))?.value === ours;
+      return (await keys.set(key, ours, LIFETIME_SECONDS, 'NX')) || (await keys.peek(key))?.value.equals(ours) === true;
     },
 
     finish(res, { state, returnTo, byPost, endedBefore }) {

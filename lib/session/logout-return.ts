@@ -5,7 +5,7 @@
 import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { isSameText } from '../constant-time.js';
-import { readCookies, writeCookie } from '../cookies.js';
+import { bytesOf, readCookies, writeCookie } from '../cookies.js';
 import type { CookieFlags } from '../cookies.js';
 import { appendSetCookie } from '../http.js';
 import { randomId } from '../seal.js';
@@ -38,7 +38,7 @@ export function createLogoutReturns(sealer: Sealer, clock: Clock, options: Resol
 
   function open(req: Request): LogoutReturn | undefined {
     const [found, ...more] = readCookies(req.headers.cookie).filter((cookie) => cookie.name === name);
-    const text = found === undefined || more.length > 0 ? undefined : sealer.open('logout', name, found.value);
+    const text = found === undefined || more.length > 0 ? undefined : sealer.open('logout', name, bytesOf(found));
     const kept = text === undefined ? undefined : (JSON.parse(text) as LogoutReturn); // authentic: sealed by begin()
     return kept !== undefined && kept.startedAt + LIFETIME_SECONDS > epochSeconds(clock) ? kept : undefined;
   }
@@ -46,7 +46,8 @@ export function createLogoutReturns(sealer: Sealer, clock: Clock, options: Resol
   return {
     begin(res, returnTo) {
       const state = randomId();
-      const value = sealer.seal('logout', name, JSON.stringify({ state, returnTo, startedAt: epochSeconds(clock) } satisfies LogoutReturn));
+      const kept = { state, returnTo, startedAt: epochSeconds(clock) } satisfies LogoutReturn;
+      const value = sealer.seal('logout', name, JSON.stringify(kept)).toString('base64url');
       appendSetCookie(res, writeCookie(name, value, flags, LIFETIME_SECONDS));
       return state;
     },

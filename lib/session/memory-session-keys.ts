@@ -9,7 +9,7 @@ import type { Marks, SessionKeys, Sets } from './session-keys.js';
 const MEMORY_SESSIONS = 50_000;
 
 interface MemorySet {
-  /** With the end of each, epoch seconds. */
+  /** By their bytes as Latin-1, with the end of each, epoch seconds. */
   readonly members: Map<string, number>;
   /** Monotonic milliseconds. */
   readonly marks: { out?: number; dead?: number };
@@ -20,7 +20,7 @@ export function memorySessionKeys(clock: Clock = systemClock): SessionKeys {
 }
 
 function memoryKeys(): Omit<SessionKeys, keyof Sets> {
-  const values = new LRUCache<string, string>({ max: MEMORY_SESSIONS });
+  const values = new LRUCache<string, Buffer>({ max: MEMORY_SESSIONS });
   return {
     getAndRenew(key, ttlSeconds) {
       const value = values.get(key);
@@ -72,18 +72,20 @@ function memorySets(clock: Clock): Sets {
   return {
     addMember(key, member, endsAt) {
       const set = setOf(key);
-      sets.set(key, { ...set, members: set.members.set(member, endsAt) });
+      sets.set(key, { ...set, members: set.members.set(member.toString('latin1'), endsAt) });
       return Promise.resolve(marksOf(set));
     },
     markAndList(key, mark) {
       const { members, marks } = setOf(key);
       sets.set(key, { members, marks: { ...marks, [mark]: clock.monotonic() } });
-      return Promise.resolve([...members.keys()]);
+      return Promise.resolve(bytesOf(members));
     },
-    members: (key) => Promise.resolve([...setOf(key).members.keys()]),
+    members: (key) => Promise.resolve(bytesOf(setOf(key).members)),
     removeMembers(key, members) {
-      for (const member of members) sets.get(key)?.members.delete(member);
+      for (const member of members) sets.get(key)?.members.delete(member.toString('latin1'));
       return Promise.resolve();
     },
   };
 }
+
+const bytesOf = (members: MemorySet['members']): Buffer[] => [...members.keys()].map((member) => Buffer.from(member, 'latin1'));

@@ -146,10 +146,10 @@ interface NewSession {
  * In this order, a logout that comes at any moment meets the login: one of all of the user's sessions finds it in the index, or is found
  * there (THREATS H6); one of the session that it replaces finds its successor, or is found to have ended it (THREATS C7).
  */
-async function storeLogin({ store, cookie, index, keep, findableUntil }: SessionParts, reading: SessionReading, { id, login, label, since }: NewSession): Promise<void> {
+async function storeLogin({ store, index, keep, findableUntil }: SessionParts, reading: SessionReading, { id, login, label, since }: NewSession): Promise<void> {
   const { provider, loginAt, expiresAt } = login;
   const hashes = { session: hashId(id), grant: hashId(login.grantId) };
-  await store.create(id, { login, data: kept(reading, keep, cookie), expiresAt });
+  await store.create(id, { login, data: kept(reading, keep), expiresAt });
   const entry = { ...hashes, provider, loginAt, expiresAt, ...(label === undefined ? {} : { label }) };
   if (!(await index.add(login, entry, findableUntil(login), since))) throw signedOut();
   if (reading.id === undefined) return;
@@ -175,10 +175,9 @@ function stateOf(reading: SessionReading): LoginState {
   return login === undefined ? { kind: 'anonymous' } : { kind: 'authenticated', login };
 }
 
-/** Nothing crosses the login boundary but what the app named (THREATS C2), and express-session's own cookie settings. */
-function kept(reading: SessionReading, keep: readonly string[], cookie: SessionCookie): Record<string, unknown> {
-  const { path, secure, sameSite } = cookie.flags;
-  const data: Record<string, unknown> = { cookie: { originalMaxAge: null, expires: null, path, secure, sameSite, httpOnly: true } };
+/** Nothing crosses the login boundary but what the app named (THREATS C2). */
+function kept(reading: SessionReading, keep: readonly string[]): Record<string, unknown> {
+  const data: Record<string, unknown> = {};
   if (reading.kind !== 'found') return data;
   for (const name of keep) {
     if (Object.hasOwn(reading.content.data, name)) data[name] = reading.content.data[name];

@@ -19,7 +19,7 @@ import type { SessionKeys } from './session-keys.js';
 /** What is stored under one session id. The app's data and the login are apart: writing one cannot touch the other. */
 export interface SessionContent {
   readonly login?: LoginRecord;
-  /** express-session's own serialisation of `req.session`, `cookie` included. */
+  /** express-session's own serialisation of `req.session`, `cookie` included once the app has written to it. */
   readonly data: Readonly<Record<string, unknown>>;
   /** Epoch seconds; the session ends then, whatever happens. */
   readonly expiresAt: number;
@@ -60,7 +60,7 @@ const successorOf = (sessionId: string): string => `ecf:n:${hashId(sessionId)}`;
 
 /** What connect-redis carries for us: a value that is sealed already. */
 interface Carried {
-  readonly sealed: string;
+  readonly sealed: Buffer;
   readonly ttlSeconds: number;
 }
 
@@ -72,10 +72,11 @@ function connectRedis(keys: WrittenKeys, condition: 'NX' | 'XX'): RedisStore {
   return new RedisStore({
     prefix: PREFIX,
     ttl: (session) => carried(session).ttlSeconds,
-    serializer: { stringify: (session) => carried(session).sealed, parse: JSON.parse },
+    // It only passes on what it takes for text.
+    serializer: { stringify: (session) => carried(session).sealed as unknown as string, parse: JSON.parse },
     client: {
       del: ([key]: readonly [string]) => keys.take(key),
-      set: (key: string, value: string, ex: unknown, ttl: unknown) => {
+      set: (key: string, value: Buffer, ex: unknown, ttl: unknown) => {
         if (ex !== 'EX' || typeof ttl !== 'number') throw incompatible();
         return keys.set(key, value, ttl, condition);
       },
@@ -92,7 +93,8 @@ function incompatible(): ConfigurationError {
 
 /** Finds the wrong connect-redis at start-up: one round trip through it over keys that only record. */
 export function checkConnectRedis(): void {
-  let written: string | undefined;
+  const probe = Buffer.from('probe');
+  let written: Buffer | undefined;
   const recorder: WrittenKeys = {
     set: (_key, value) => {
       written = value;
@@ -101,8 +103,8 @@ export function checkConnectRedis(): void {
     take: () => Promise.resolve(undefined),
   };
   // connect-redis calls its client before its first await, so the outcome is known when set() returns.
-  connectRedis(recorder, 'NX').set('probe', carry({ sealed: 'probe', ttlSeconds: 1 })).catch(() => undefined);
-  if (written !== 'probe') throw incompatible();
+  connectRedis(recorder, 'NX').set('probe', carry({ sealed: probe, ttlSeconds: 1 })).catch(() => undefined);
+  if (written !== probe) throw incompatible();
 }
 
 const isData = (value: unknown): value is SessionContent['data'] => typeof value === 'object' && value !== null;
@@ -125,7 +127,7 @@ export function createSealedSessionStore(keys: SessionKeys, sealer: Sealer, cloc
   }
 
   /** `undefined`: unreadable, or over. */
-  function opened(sessionId: string, value: string): SessionContent | undefined {
+  function opened(sessionId: string, value: Buffer): SessionContent | undefined {
     const text = sealer.open('session', sessionId, value);
     const content = text === undefined ? undefined : parseContent(text);
     return content !== undefined && content.expiresAt > epochSeconds(clock) ? content : undefined;
@@ -173,10 +175,11 @@ function createSuccessors(keys: SessionKeys, sealer: Sealer): Pick<SealedSession
       const earlier = await keys.swap(successorOf(sessionId), value, SUCCESSOR_SECONDS);
       const taken = await keys.take(keyOf(sessionId));
       // Our own note is no other login's: it was written before, and the answer got lost.
-      return taken !== undefined || (earlier !== undefined && earlier !== value);
+      return taken !== undefined || (earlier !== undefined && !earlier.equals(value));
     },
     async takeSuccessor(sessionId) {
-      const text = sealer.open('session', sessionId, (await keys.take(successorOf(sessionId))) ?? '', 'successor');
+      const taken = await keys.take(successorOf(sessionId));
+      const text = taken === undefined ? undefined : sealer.open('session', sessionId, taken, 'successor');
       return text === undefined ? undefined : (JSON.parse(text) as LoginHashes); // authentic: sealed by replace()
     },
   };

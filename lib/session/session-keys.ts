@@ -5,27 +5,27 @@ import { deleteKeys, redisScript, runScript } from '../redis-script.js';
 
 export interface SessionKeys {
   /** Reads and renews in one round trip. `undefined`: no such key. */
-  getAndRenew(key: string, ttlSeconds: number): Promise<string | undefined>;
+  getAndRenew(key: string, ttlSeconds: number): Promise<Buffer | undefined>;
   /** Reads without renewing, and tells how long the key will last. */
-  peek(key: string): Promise<{ value: string; leftSeconds: number } | undefined>;
+  peek(key: string): Promise<{ value: Buffer; leftSeconds: number } | undefined>;
   /** Which of these are there. Renews none. */
   exist(keys: readonly string[]): Promise<boolean[]>;
   /** `NX`: only if absent; `XX`: only if present. `false`: the condition did not hold and nothing was written. */
-  set(key: string, value: string, ttlSeconds: number, condition: 'NX' | 'XX'): Promise<boolean>;
+  set(key: string, value: Buffer, ttlSeconds: number, condition: 'NX' | 'XX'): Promise<boolean>;
   /** Writes whatever is there; answers what was. */
-  swap(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
+  swap(key: string, value: Buffer, ttlSeconds: number): Promise<Buffer | undefined>;
   /** Deletes the key; answers what it held. */
-  take(key: string): Promise<string | undefined>;
+  take(key: string): Promise<Buffer | undefined>;
   /** Deletes keys that are not read before; however many, in one step unless they are spread over a cluster. */
   deleteAll(keys: readonly string[]): Promise<void>;
   /** The time that each key has left, in milliseconds. `undefined`: no such key. */
   timesLeft(keys: readonly string[]): Promise<(number | undefined)[]>;
   /** Adds to a set whose members end one by one, at `endsAt` in epoch seconds; in the same step tells how it was marked last. */
-  addMember(key: string, member: string, endsAt: number): Promise<Marks>;
+  addMember(key: string, member: Buffer, endsAt: number): Promise<Marks>;
   /** Marks the set for as long as `MARK_SECONDS`; in the same step lists the members that have not ended. */
-  markAndList(key: string, mark: keyof Marks): Promise<string[]>;
-  members(key: string): Promise<string[]>;
-  removeMembers(key: string, members: readonly string[]): Promise<void>;
+  markAndList(key: string, mark: keyof Marks): Promise<Buffer[]>;
+  members(key: string): Promise<Buffer[]>;
+  removeMembers(key: string, members: readonly Buffer[]): Promise<void>;
 }
 
 /** How long ago a set was marked, in milliseconds; absent: not, or longer ago than `MARK_SECONDS`. */
@@ -40,37 +40,80 @@ export interface Marks {
 export const MARK_SECONDS = 300;
 
 export const MARKS = ['out', 'dead'] as const;
-const isMark = (member: string): boolean => (MARKS as readonly string[]).includes(member);
 
 /** Replies of a server that still reads but takes no writes: during a fail-over, or when its disk or memory is full. */
 const READS_STILL_WORK = new Set<string | undefined>(['READONLY', 'MISCONF', 'NOREPLICAS']);
 
-/** All time is Redis' own. Marks are members like the others, so that they end by themselves: their score is their instant and `MARK_SECONDS`. */
+/**
+ * A set is a list of `end:member`, ends in epoch seconds, the oldest first: a sorted set takes four times the memory. Marks stand before all
+ * members, and end after `MARK_SECONDS`. All time is Redis' own.
+ */
 const BEGIN = `local t=redis.call('TIME'); local now=t[1]+t[2]/1000000
-redis.call('ZREMRANGEBYSCORE',KEYS[1],'-inf',string.format('%.6f',now))`;
-
-/** The set lives as long as its last member. */
-const END = `local last=redis.call('ZRANGE',KEYS[1],-1,-1,'WITHSCORES')
-redis.call('EXPIREAT',KEYS[1],string.format('%.0f',math.ceil(last[2])))`;
-
-/** ARGV: member, end. Answers the age of each mark, or the empty string. */
-const ADD_MEMBER = redisScript(`${BEGIN}
-redis.call('ZADD',KEYS[1],ARGV[2],ARGV[1])
-${END}
-local function age(mark)
-  local ends=redis.call('ZSCORE',KEYS[1],mark)
-  return ends and string.format('%.0f',(now-ends+${MARK_SECONDS})*1000) or ''
+local function parts(entry)
+  local colon=string.find(entry,':',1,true)
+  return tonumber(string.sub(entry,1,colon-1)),string.sub(entry,colon+1)
 end
-return {age('out'),age('dead')}`);
+local function isMark(member) return member=='out' or member=='dead' end
+local function expireAt(ends) redis.call('EXPIREAT',KEYS[1],string.format('%.0f',math.ceil(ends))) end
+local function keepUntil(ends)
+  local left=redis.call('PTTL',KEYS[1])
+  if left<0 or now*1000+left<ends*1000 then expireAt(ends) end
+end`;
+
+/** ARGV: member, end. Answers the age of each mark in milliseconds, or the empty string. What is sent twice is added once. */
+const ADD_MEMBER = redisScript(`${BEGIN}
+local first=redis.call('LRANGE',KEYS[1],0,1)
+while first[1] and parts(first[1])<=now do
+  redis.call('LREM',KEYS[1],1,first[1])
+  first=redis.call('LRANGE',KEYS[1],0,1)
+end
+local age={out='',dead=''}
+for _,entry in ipairs(first) do
+  local ends,member=parts(entry)
+  if isMark(member) and ends>now then age[member]=string.format('%.0f',(now-ends+${MARK_SECONDS})*1000) end
+end
+local entry=ARGV[2]..':'..ARGV[1]
+if not first[1] then
+  redis.call('RPUSH',KEYS[1],entry)
+  expireAt(ARGV[2])
+else
+  if not redis.call('LPOS',KEYS[1],entry,'RANK',-1,'MAXLEN',100) then redis.call('RPUSH',KEYS[1],entry) end
+  keepUntil(tonumber(ARGV[2]))
+end
+return {age.out,age.dead}`);
 
 /** ARGV: mark. */
 const MARK_AND_LIST = redisScript(`${BEGIN}
-local members=redis.call('ZRANGE',KEYS[1],0,-1)
-redis.call('ZADD',KEYS[1],string.format('%.6f',now+${MARK_SECONDS}),ARGV[1])
-${END}
+local members={}
+for _,entry in ipairs(redis.call('LRANGE',KEYS[1],0,-1)) do
+  local ends,member=parts(entry)
+  if ends<=now or member==ARGV[1] then redis.call('LREM',KEYS[1],1,entry)
+  elseif not isMark(member) then members[#members+1]=member end
+end
+local ends=now+${MARK_SECONDS}
+redis.call('LPUSH',KEYS[1],string.format('%.6f',ends)..':'..ARGV[1])
+keepUntil(ends)
 return members`);
 
-const present = (value: string | null): string | undefined => value ?? undefined;
+const LIST = redisScript(`${BEGIN}
+local members={}
+for _,entry in ipairs(redis.call('LRANGE',KEYS[1],0,-1)) do
+  local ends,member=parts(entry)
+  if ends>now and not isMark(member) then members[#members+1]=member end
+end
+return members`);
+
+/** ARGV: members. */
+const REMOVE_MEMBERS = redisScript(`${BEGIN}
+local gone={}
+for _,member in ipairs(ARGV) do gone[member]=true end
+for _,entry in ipairs(redis.call('LRANGE',KEYS[1],0,-1)) do
+  local _,member=parts(entry)
+  if gone[member] then redis.call('LREM',KEYS[1],1,entry) end
+end
+return {}`);
+
+const present = (value: Buffer | null): Buffer | undefined => value ?? undefined;
 
 export function redisSessionKeys(connection: RedisConnection): SessionKeys {
   return { ...redisKeys(connection), ...redisSets(connection) };
@@ -83,13 +126,13 @@ function redisKeys(connection: RedisConnection): Omit<SessionKeys, keyof Sets> {
   return {
     getAndRenew(key, ttlSeconds) {
       // All in one then(): every promise on the way of every request costs.
-      return connection.run('read the session', (client) => client.getex(key, 'EX', ttlSeconds).then(present, (error: unknown) => {
-        if (READS_STILL_WORK.has(replyCode(error))) return client.get(key).then(present);
+      return connection.run('read the session', (client) => client.getexBuffer(key, 'EX', ttlSeconds).then(present, (error: unknown) => {
+        if (READS_STILL_WORK.has(replyCode(error))) return client.getBuffer(key).then(present);
         throw error;
       }));
     },
     async peek(key) {
-      const [value, leftSeconds] = await connection.run('read the session', (client) => Promise.all([client.get(key), client.ttl(key)]));
+      const [value, leftSeconds] = await connection.run('read the session', (client) => Promise.all([client.getBuffer(key), client.ttl(key)]));
       return value === null || leftSeconds < 0 ? undefined : { value, leftSeconds };
     },
     async exist(keys) {
@@ -104,10 +147,10 @@ function redisKeys(connection: RedisConnection): Omit<SessionKeys, keyof Sets> {
       return reply === 'OK';
     },
     async swap(key, value, ttlSeconds) {
-      return (await connection.run('replace the session', (client) => client.set(key, value, 'EX', ttlSeconds, 'GET'))) ?? undefined;
+      return (await connection.run('replace the session', (client) => client.setBuffer(key, value, 'EX', ttlSeconds, 'GET'))) ?? undefined;
     },
     async take(key) {
-      return (await connection.run('delete the session', (client) => client.getdel(key))) ?? undefined;
+      return (await connection.run('delete the session', (client) => client.getdelBuffer(key))) ?? undefined;
     },
     async deleteAll(keys) {
       if (keys.length > 0) await connection.run('delete the sessions', (client) => deleteKeys(client, keys));
@@ -123,19 +166,13 @@ function redisSets(connection: RedisConnection): Sets {
   return {
     async addMember(key, member, endsAt) {
       const ages = await connection.run('index the session', (client) => runScript(client, ADD_MEMBER, key, [member, endsAt]));
-      const [out, dead] = (ages as string[]).map((age) => (age === '' ? undefined : Number(age))); // as the script says
+      const [out, dead] = ages.map((age) => (age.length === 0 ? undefined : Number(age))); // as the script says
       return { ...(out === undefined ? {} : { out }), ...(dead === undefined ? {} : { dead }) };
     },
-    async markAndList(key, mark) {
-      const members = await connection.run('list the sessions', (client) => runScript(client, MARK_AND_LIST, key, [mark]));
-      return (members as string[]).filter((member) => !isMark(member)); // as the script says
-    },
-    async members(key) {
-      const members = await connection.run('list the sessions', (client) => client.zrangebyscore(key, '-inf', '+inf'));
-      return members.filter((member) => !isMark(member));
-    },
+    markAndList: (key, mark) => connection.run('list the sessions', (client) => runScript(client, MARK_AND_LIST, key, [mark])),
+    members: (key) => connection.run('list the sessions', (client) => runScript(client, LIST, key, [])),
     async removeMembers(key, members) {
-      if (members.length > 0) await connection.run('unlist the sessions', (client) => client.zrem(key, ...members));
+      if (members.length > 0) await connection.run('unlist the sessions', (client) => runScript(client, REMOVE_MEMBERS, key, members));
     },
   };
 }

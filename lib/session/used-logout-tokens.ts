@@ -15,7 +15,7 @@ export function createUsedLogoutTokens(keys: SessionKeys): UsedLogoutTokens {
   return {
     has: async (provider, tokenId, usableForSeconds) => (await keys.getAndRenew(keyOf(provider, tokenId), usableForSeconds)) !== undefined,
     async add(provider, tokenId, usableForSeconds) {
-      await keys.set(keyOf(provider, tokenId), '1', usableForSeconds, 'NX');
+      await keys.set(keyOf(provider, tokenId), Buffer.from('1'), usableForSeconds, 'NX');
     },
   };
 }

@@ -357,7 +357,7 @@ describe.each(frameworks)('on %s', (framework) => {
       const before = codeCalls();
       const [cookie] = transactionsOf(browser);
       const { name, value } = cookie!;
-      for (const forged of [otherwise(value), value.slice(0, -4), `${value}AAAA`, value.replace('1.', '2.'), '', '%', '{}', 'null']) {
+      for (const forged of [otherwise(value), value.slice(0, -4), `${value}AAAA`, `Ag${value.slice(2)}`, '', '%', '{}', 'null']) {
         expectRefusal(await browser.get(url, { ...asPage, headers: { Cookie: `${name}=${forged}` } }), 'ERR_CODE_FLOW_STATE_UNKNOWN');
       }
       expectRefusal(await browser.get(url, { ...asPage, headers: { Cookie: `${name}=${value}; ${name}=${value}` } }), 'ERR_CODE_FLOW_STATE_UNKNOWN');

@@ -194,6 +194,24 @@ describe('a login', () => {
     expect(await login()).toEqual(spent);
   });
 
+  it('costs the first time a user comes 13 commands, those inside the two scripts included', async () => {
+    const spent = await cost(() => cookieBytes('a new user'));
+    expect(spent).toEqual({ getex: 1, set: 2, evalsha: 2, time: 2, exists: 1, hset: 1, pexpire: 1, lrange: 1, rpush: 1, expireat: 1 });
+  });
+
+  it('leaves little more in Redis than its tokens take as bytes', async () => {
+    const redis = world.redis.client();
+    const added = await world.redis.addedKeys();
+    await cookieBytes('another new user');
+    const bytes = Object.fromEntries(await Promise.all((await added()).map(async (key) => [key.slice(4, 5), await redis.memory('USAGE', key)] as const)));
+    expect(bytes).toEqual({ s: expect.any(Number), g: expect.any(Number), i: expect.any(Number), t: expect.any(Number) });
+    expect(bytes['s']).toBeLessThan(700);
+    expect(bytes['i']).toBeLessThan(500);
+    expect(bytes['t']).toBeLessThan(200);
+    // A signature, the claims, two random tokens, and what a hash takes.
+    expect(bytes['g']).toBeLessThan(2050);
+  });
+
   it('leaves a short session cookie, which is never sent again', async () => {
     const browser = await world.loggedIn(app, 'grace');
     const session = browser.cookies.all().find(({ name }) => name === 'session');

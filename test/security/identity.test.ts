@@ -91,10 +91,10 @@ it('A13: a login under way without its verifier, sealed by us all the same, rede
   const begun = await browser.get(`${app.baseUrl}/login`, asPage);
   const [, name = '', value = ''] = /^(session-login-[\w-]+)=([^;]+)/.exec(begun.setCookies[0]!) ?? [];
   const sealer = createSealer([testSecret]);
-  const { codeVerifier, ...rest } = JSON.parse(sealer.open('login transaction', name, decodeURIComponent(value))!) as Record<string, unknown>;
+  const { codeVerifier, ...rest } = JSON.parse(sealer.open('login transaction', name, Buffer.from(value, 'base64url'))!) as Record<string, unknown>;
   expect(codeVerifier).toEqual(expect.any(String));
   const { headers } = await browser.get(begun.headers.location!, asPage);
-  const Cookie = `${name}=${sealer.seal('login transaction', name, JSON.stringify(rest))}`;
+  const Cookie = `${name}=${sealer.seal('login transaction', name, JSON.stringify(rest)).toString('base64url')}`;
   expect((await createBrowser().get(headers.location!, { ...asPage, headers: { Cookie } })).status).toBe(400);
   expect(server.count('token')).toBe(0);
 });

@@ -62,17 +62,13 @@ export function mutated(text: string): fc.Arbitrary<string> {
       at.map((index) => text.slice(index + 1)),
       fc.tuple(at, queryPiece).map(([index, piece]) => text.slice(0, index) + piece + text.slice(index)),
       fc.tuple(at, at).map(([from, to]) => text.slice(0, from) + text.slice(to)),
-      fc.constantFrom('', '1', '1.', '1..', '2.aaaaaa.AAAA', text + text, text.split('').reverse().join(''), text.toUpperCase(), text.toLowerCase()),
+      fc.constantFrom('', '1', '1.', '1..', 'AgAAAAAAAA', text + text, text.split('').reverse().join(''), text.toUpperCase(), text.toLowerCase()),
     )
     .filter((changed) => !isTheSame(changed, text));
 }
 
-/** The last character of base64url may carry bits without meaning, and a cookie ends at a semicolon or a blank. */
-function isTheSame(changed: string, text: string): boolean {
-  const first = changed.split(';', 1)[0]!.trim();
-  const plain = (value: string): string => decodeSafely(value).split('.').map((part, index) => (index === 2 ? Buffer.from(part, 'base64url').toString('hex') : part)).join('.');
-  return plain(first) === plain(text);
-}
+/** A cookie ends at a semicolon or a blank. */
+const isTheSame = (changed: string, text: string): boolean => decodeSafely(changed.split(';', 1)[0]!.trim()) === decodeSafely(text);
 
 function decodeSafely(text: string): string {
   try {

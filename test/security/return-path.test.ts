@@ -144,7 +144,7 @@ describe.each(frameworks)('on %s', (framework: Framework) => {
   /** Where the login that this answer begins will lead: what is sealed in its cookie. */
   function wayBack({ setCookies }: Page): string {
     const [, name = '', value = ''] = /^(session-login-[\w-]+)=([^;]+)/.exec(setCookies[0] ?? '') ?? [];
-    const text = createSealer([testSecret]).open('login transaction', name, decodeURIComponent(value));
+    const text = createSealer([testSecret]).open('login transaction', name, Buffer.from(value, 'base64url'));
     return (JSON.parse(text ?? '{}') as { returnTo: string }).returnTo;
   }
 

@@ -263,14 +263,14 @@ describe('C16, FAULTS 22, 53: a stored session', () => {
   });
 
   it.each([
-    ['of a newer format', (value: string) => value.replace(/^1\./, '2.')],
-    ['sealed with a secret that this process has not got yet', (value: string) => value.replace(/^1\.[\w-]{6}\./, '1.zzzzzz.')],
+    ['of a newer format', (value: Buffer) => Buffer.from(value).fill(2, 0, 1)],
+    ['sealed with a secret that this process has not got yet', (value: Buffer) => Buffer.from(value).fill(0, 1, 5)],
   ])('%s is left for those who can read it', async (_name, change) => {
     const browser = await world.loggedIn(app);
-    const value = (await redis().get(keyOf(browser)))!;
+    const value = (await redis().getBuffer(keyOf(browser)))!;
     await redis().set(keyOf(browser), change(value), 'EX', 100);
     expect(await answers(browser)).toEqual([401, 302, 200, 200]);
-    expect(await redis().get(keyOf(browser))).toBe(change(value));
+    expect(await redis().getBuffer(keyOf(browser))).toEqual(change(value));
     await redis().set(keyOf(browser), value, 'EX', 100); // the newer process reads it
     expect((await browser.get(`${app.baseUrl}/private`, asScript)).status).toBe(200);
   });

@@ -11,8 +11,19 @@ export class GrantRecord {
     this.key = `ecf:g:{${hashId(grantId)}}`;
   }
 
-  fields(): Promise<Record<string, string>> {
-    return this.#redis.hgetall(this.key);
+  /** Bytes as Latin-1. */
+  async fields(): Promise<Record<string, string>> {
+    const fields = await this.#redis.hgetallBuffer(this.key);
+    return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.toString('latin1')]));
+  }
+
+  /** The sealed tokens. */
+  async sealed(): Promise<Buffer> {
+    return (await this.#redis.hgetBuffer(this.key, 'ct')) ?? Buffer.alloc(0);
+  }
+
+  async plant(sealed: Buffer | string): Promise<void> {
+    await this.#redis.hset(this.key, 'ct', sealed);
   }
 
   /** 0: there is none. */
@@ -56,7 +67,7 @@ export class GrantRecord {
 
   /** For a fail-over that loses what came after it. */
   async snapshot(): Promise<() => Promise<void>> {
-    const before = await this.fields();
+    const before = await this.#redis.hgetallBuffer(this.key);
     return async () => {
       await this.#redis.multi().del(this.key).hset(this.key, before).pexpire(this.key, 3_600_000).exec();
     };

@@ -16,8 +16,13 @@ const AGREED = [
   'lib/grants/held-tokens.ts: before.accessToken?.token === accessTokenFor(known.tokens, resource)?.token',
   // The login has failed by then: this finds the name of the error.
   'lib/provider/login-errors.ts: states[0] !== checks.state',
+  // Tells which secret sealed a value, and no more.
+  'lib/seal.ts: sealed.subarray(0, HEAD_BYTES).equals(head)',
   // Both are of the one cookie of this request, whose signature was checked.
   'lib/session/app-session.ts: reading.id === sessionId',
+  // What is in the store, and what this process wrote a moment ago.
+  'lib/session/login-transaction.ts: (await keys.peek(key))?.value.equals(ours)',
+  'lib/session/sealed-session-store.ts: earlier.equals(value)',
 ];
 
 const EQUALITY = new Set([ts.SyntaxKind.EqualsEqualsToken, ts.SyntaxKind.EqualsEqualsEqualsToken, ts.SyntaxKind.ExclamationEqualsToken, ts.SyntaxKind.ExclamationEqualsEqualsToken]);

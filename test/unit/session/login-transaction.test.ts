@@ -12,7 +12,7 @@ describe('a login under way', () => {
     const { cookies } = begin(transactions, started);
     const taken = take(transactions, started.state, cookies);
     expect(taken).toEqual({ kind: 'found', transaction: started, lines: taken.lines });
-    expect(taken.lines).toEqual([expect.stringMatching(/^__Host-session-login-[\w-]{16}=1\.[\w-]+\.[\w-]+; Path=\/; Max-Age=600; HttpOnly; Secure; SameSite=Lax$/)]);
+    expect(taken.lines).toEqual([expect.stringMatching(/^__Host-session-login-[\w-]{16}=[\w-]{100,}; Path=\/; Max-Age=600; HttpOnly; Secure; SameSite=Lax$/)]);
     expect(after(cookies, taken.lines)).toHaveLength(1);
     const { res, setCookies } = exchange();
     transactions.drop(res, started);
@@ -22,13 +22,13 @@ describe('a login under way', () => {
 
   it('C11, C12: its cookie is Lax even where the session is Strict, and lives ten minutes', () => {
     const { lines } = begin(create(), transaction());
-    expect(lines).toEqual([expect.stringMatching(/^__Host-session-login-[\w-]{16}=1\.[\w-]+\.[\w-]+; Path=\/; Max-Age=600; HttpOnly; Secure; SameSite=Lax$/)]);
+    expect(lines).toEqual([expect.stringMatching(/^__Host-session-login-[\w-]{16}=[\w-]{100,}; Path=\/; Max-Age=600; HttpOnly; Secure; SameSite=Lax$/)]);
   });
 
   it('shows nothing of itself in its cookie', () => {
     const started = transaction({ state: 'sentinel-state', nonce: 'sentinel-nonce', codeVerifier: 'sentinel-verifier' });
     const { lines } = begin(create(), started);
-    const decoded = lines.map((line) => line + Buffer.from(line.split('.')[2] ?? '', 'base64url').toString('latin1')).join();
+    const decoded = lines.map((line) => line + Buffer.from(/=([\w-]+)/.exec(line)?.[1] ?? '', 'base64url').toString('latin1')).join();
     expect(decoded).not.toContain('sentinel');
   });
 
@@ -44,7 +44,7 @@ describe('a login under way', () => {
     const asked: unknown[] = [];
     const keys = { ...memorySessionKeys(), set: (...given: unknown[]) => Promise.resolve(asked.push(given) > 0) };
     await create([secret], 'session', keys).claim(transaction());
-    expect(asked).toEqual([[expect.stringMatching(/^ecf:t:[\w-]{43}$/), expect.stringMatching(/^[\w-]{36}$/), 600, 'NX']]);
+    expect(asked).toEqual([[expect.stringMatching(/^ecf:t:[\w-]{43}$/), expect.objectContaining({ length: 16 }), 600, 'NX']]);
   });
 
   it('E6: is ours where the claim was sent twice, and not where that of somebody else is over by now', async () => {

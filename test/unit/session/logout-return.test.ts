@@ -39,7 +39,7 @@ function take(url: string, cookie: string | undefined, method = 'GET'): { locati
 describe('the way back from a logout', () => {
   it('leads on to where the app wanted, and is forgotten then', () => {
     const { state, line, cookie } = begin();
-    expect(line).toMatch(/^__Host-session-logout=1\.[\w-]{6}\.[\w-]+; Path=\/; Max-Age=600; HttpOnly; Secure; SameSite=Lax$/);
+    expect(line).toMatch(/^__Host-session-logout=[\w-]{100,}; Path=\/; Max-Age=600; HttpOnly; Secure; SameSite=Lax$/);
     expect(state).toMatch(/^[\w-]{43}$/);
     expect(line).not.toContain(state);
     expect(take(`/bye?state=${state}`, `theme=dark; ${cookie}`)).toEqual({
@@ -67,7 +67,7 @@ describe('the way back from a logout', () => {
     ['without its cookie', ({ state }) => [`/bye?state=${state}`, 'theme=dark']],
     ['without any cookie', ({ state }) => [`/bye?state=${state}`, undefined]],
     ['with its cookie twice', ({ state, cookie }) => [`/bye?state=${state}`, `${cookie}; ${cookie}`]],
-    ['with its cookie changed', ({ state, cookie }) => [`/bye?state=${state}`, cookie.replace(/=1\..{7}/, '=1.other_.')]],
+    ['with its cookie changed', ({ state, cookie }) => [`/bye?state=${state}`, cookie.replace(/=(.{9})./, '=$1*')]],
     ['with its cookie under another name', ({ state, cookie }) => [`/bye?state=${state}`, `x${cookie}`]],
     ['to another page', ({ state, cookie }) => [`/other?state=${state}`, cookie]],
     ['by a POST', ({ state, cookie }) => [`/bye?state=${state}`, cookie, 'POST']],

@@ -15,7 +15,7 @@ let asked: unknown[][];
 let store: SealedSessionStore;
 const sealer = createSealer([secret]);
 const keyOf = (id: string): string => `ecf:s:${hashId(id)}`;
-const valueOf = (id: string): Promise<string | undefined> => keys.getAndRenew(keyOf(id), 1000);
+const valueOf = (id: string): Promise<Buffer | undefined> => keys.getAndRenew(keyOf(id), 1000);
 
 function watched(inner: SessionKeys): SessionKeys {
   return {
@@ -50,8 +50,7 @@ describe('a session at rest', () => {
     const id = 'sentinel-session-id';
     await store.create(id, content({ login: loginRecord({ subject: 'sentinel-subject', grantId: 'sentinel-grant' }), data: { sentinel: 'sentinel-data' } }));
     const value = (await valueOf(id))!;
-    const opened = Buffer.from(value.split('.')[2]!, 'base64url').toString('latin1');
-    expect(JSON.stringify(asked) + value + opened).not.toContain('sentinel');
+    expect(JSON.stringify(asked) + value.toString('latin1')).not.toContain('sentinel');
   });
 
   it('C20: opens under its own id and with its own secret alone', async () => {
@@ -152,13 +151,13 @@ describe('C17: a session ends', () => {
 
 describe('C16: a record that cannot be read is no session', () => {
   const foreign = (text: string, using = sealer) => (id: string) => keys.set(keyOf(id), using.seal('session', id, text), 100, 'NX');
-  const raw = (value: string) => (id: string) => keys.set(keyOf(id), value, 100, 'NX');
+  const raw = (value: string | Buffer) => (id: string) => keys.set(keyOf(id), Buffer.from(value as string), 100, 'NX');
   const valid = JSON.stringify({ login: loginRecord(), data: {}, expiresAt: 4_000_000_000 });
 
   it.each([
     ['garbage', raw('garbage')],
     ['what express-session stores by itself', raw('{"cookie":{},"login":{"subject":"admin"}}')],
-    ['a damaged seal', async (id: string) => raw(sealer.seal('session', id, valid).slice(0, -5))(id)],
+    ['a damaged seal', async (id: string) => raw(sealer.seal('session', id, valid).subarray(0, -5))(id)],
     ['a value of another purpose', async (id: string) => raw(sealer.seal('grant', id, valid))(id)],
     ['a login of the wrong shape', foreign(valid.replace('"alice"', '7'))],
     ['a login that is only true', foreign('{"login":true,"data":{},"expiresAt":4000000000}')],
@@ -178,14 +177,14 @@ describe('C16: a record that cannot be read is no session', () => {
   });
 
   it.each([
-    ['a later release\'s', (sealed: string) => sealed.replace(/^1\./, '99.')],
-    ['of a secret that this process does not have yet', (_sealed: string, id: string) => createSealer(['another secret for tests only: 9pWzR3xL6vHbTq1F']).seal('session', id, valid)],
+    ['a later release\'s', (sealed: Buffer) => Buffer.concat([Buffer.of(9), sealed.subarray(1)])],
+    ['of a secret that this process does not have yet', (_sealed: Buffer, id: string) => createSealer(['another secret for tests only: 9pWzR3xL6vHbTq1F']).seal('session', id, valid)],
   ])('and is left alone: %s', async (_name, change) => {
     const id = randomId();
     const value = change(sealer.seal('session', id, valid), id);
     await raw(value)(id);
     expect(await store.read(id)).toBeUndefined();
-    expect(await valueOf(id)).toBe(value);
+    expect(await valueOf(id)).toEqual(value);
     expect(asked.filter(([action]) => action === 'delete')).toEqual([]);
   });
 
@@ -213,7 +212,7 @@ describe('a session that is looked at', () => {
   it('and is over, or cannot be read, is none', async () => {
     const [over, garbled] = [randomId(), randomId()];
     await store.create(over, content({ expiresAt: clock.seconds + 5 }));
-    await keys.set(keyOf(garbled), 'garbage', 100, 'NX');
+    await keys.set(keyOf(garbled), Buffer.from('garbage'), 100, 'NX');
     clock.forward(5);
     expect([await store.peek(over), await store.peek(garbled)]).toEqual([undefined, undefined]);
   });
@@ -237,7 +236,7 @@ describe('C7: a session that a login replaces', () => {
     await store.create(id, content());
     expect(await store.replace(id, successor)).toBe(true);
     expect(await store.read(id)).toBeUndefined();
-    expect(swapped).toEqual([[`ecf:n:${hashId(id)}`, expect.stringMatching(/^1\.[\w-]{6}\.[\w-]+$/), 60]]);
+    expect(swapped).toEqual([[`ecf:n:${hashId(id)}`, expect.any(Buffer), 60]]);
     expect([await store.takeSuccessor(id), await store.takeSuccessor(id)]).toEqual([successor, undefined]);
   });
 

@@ -23,6 +23,6 @@ describe('H7: a logout token', () => {
     await used.add('a', 'id', 60);
     await used.has('a', 'id', 50);
     const key = `ecf:j:${hashId('["a","id"]')}`;
-    expect(asked).toEqual([[key, '1', 60, 'NX'], [key, 50]]);
+    expect(asked).toEqual([[key, Buffer.from('1'), 60, 'NX'], [key, 50]]);
   });
 });
