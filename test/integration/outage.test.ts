@@ -299,7 +299,8 @@ describe.each(frameworks)('on %s', (framework) => {
       expect((await answer).text).toContain(`href="${app.baseUrl}/login"`);
       expect(world.authorizationServer.counters.revocations).toBe(revocations + 1);
       await revive();
-      await eventually(async () => (await browser.get(`${app.baseUrl}/private`, asScript)).status === 401);
+      await eventually(async () => (await alice.get(`${app.baseUrl}/private`, asScript)).status === 200);
+      expect((await browser.get(`${app.baseUrl}/private`, asScript)).status).toBe(401);
       expect((await browser.get(`${app.baseUrl}/private`)).status).toBe(200);
     });
 

@@ -22,18 +22,15 @@ function reached(point: RefreshPoint): void {
 type Send = (...words: unknown[]) => Promise<unknown>;
 
 function watched(client: Redis): Redis {
-  for (const command of ['evalsha', 'eval'] as const) {
-    const send = client[command].bind(client) as Send;
-    const watching: Send = async (...words) => {
-      const name = commandName([command, String(words[0])]);
-      reached(`before ${name}` as RefreshPoint);
-      const reply = await send(...words);
-      reached(`after ${name}` as RefreshPoint);
-      return reply;
-    };
-    Object.assign(client, { [command]: watching });
-  }
-  return client;
+  const send = client.callBuffer.bind(client) as Send;
+  const watching: Send = async (...words) => {
+    const name = commandName([String(words[0]), String(words[1])]);
+    reached(`before ${name}` as RefreshPoint);
+    const reply = await send(...words);
+    reached(`after ${name}` as RefreshPoint);
+    return reply;
+  };
+  return Object.assign(client, { callBuffer: watching });
 }
 
 const watchedFetch: typeof fetch = async (input, init) => {
