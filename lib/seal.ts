@@ -6,7 +6,8 @@
  *
  * A sealed value is bytes: the format, the id of the key's secret, the nonce, the ciphertext, the tag.
  */
-import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { pack, unpack } from './packed-text.js';
 
 /** What a value is for; part of its key. */
@@ -44,7 +45,7 @@ const TAG_BYTES = 16;
 interface MasterKey {
   /** The format, and what tells which secret sealed a value: derived, so it reveals nothing. */
   readonly head: Buffer;
-  readonly bytes: Buffer;
+  readonly key: KeyObject;
 }
 
 function derive(secret: string, info: string): Buffer {
@@ -52,15 +53,16 @@ function derive(secret: string, info: string): Buffer {
 }
 
 function masterKey(secret: string): MasterKey {
-  return { head: Buffer.concat([Buffer.of(FORMAT), derive(secret, 'key id').subarray(0, KEY_ID_BYTES)]), bytes: derive(secret, 'sealing') };
+  return { head: Buffer.concat([Buffer.of(FORMAT), derive(secret, 'key id').subarray(0, KEY_ID_BYTES)]), key: createSecretKey(derive(secret, 'sealing')) };
 }
 
 /**
  * RFC 5869 §2.3, HKDF-Expand alone: the master key is uniformly random, so that nothing needs extracting (§3.3), and 32 bytes are one block.
- * A quarter of the time of `hkdfSync()`, and as short as remembering the keys would be. No purpose is the beginning of another one's and an id.
+ * A quarter of the time of `hkdfSync()`. No purpose is the beginning of another one's and an id. A KeyObject, since Node 24 takes 8 µs for every key
+ * that comes as bytes.
  */
-function keyOf({ bytes }: MasterKey, purpose: Purpose | SignedPurpose, id: string): Buffer {
-  return createHmac('sha256', bytes).update(`express-code-flow/${purpose}/${id}\u0001`).digest();
+function keyOf({ key }: MasterKey, purpose: Purpose | SignedPurpose, id: string): KeyObject {
+  return createSecretKey(createHmac('sha256', key).update(`express-code-flow/${purpose}/${id}\u0001`).digest());
 }
 
 const additionalData = ({ head }: MasterKey, context: string): Buffer => Buffer.concat([head, Buffer.from(context)]);
@@ -107,7 +109,7 @@ function mac(key: MasterKey, purpose: SignedPurpose, text: string): Buffer {
   return createHmac('sha256', keyOf(key, purpose, '')).update(text).digest();
 }
 
-function decipher(key: Buffer, body: Buffer, data: Buffer): string | undefined {
+function decipher(key: KeyObject, body: Buffer, data: Buffer): string | undefined {
   const cipher = createDecipheriv('aes-256-gcm', key, body.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
   cipher.setAAD(data);
   cipher.setAuthTag(body.subarray(body.length - TAG_BYTES));
