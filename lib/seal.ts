@@ -6,7 +6,7 @@
  */
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
+import { boundedMap } from './bounded-map.js';
 
 /** What a value is for; part of its key. */
 export type Purpose = 'session' | 'grant' | 'login transaction' | 'finished login' | 'login index' | 'logout';
@@ -50,11 +50,11 @@ function masterKey(secret: string): MasterKey {
   return { id: derive(secret, '', 'key id').toString('base64url').slice(0, 6), bytes: derive(secret, '', 'sealing') };
 }
 
-/** How many derived keys one process remembers, some 2 MB: deriving one costs as much as opening a session. */
+/** How many derived keys one process remembers at most, some 2 MB: deriving one costs as much as opening a session. */
 const REMEMBERED_KEYS = 5000;
 
 function derivedKeys(): (master: MasterKey, purpose: Purpose, id: string) => KeyObject {
-  const remembered = new LRUCache<string, KeyObject>({ max: REMEMBERED_KEYS });
+  const remembered = boundedMap<KeyObject>(REMEMBERED_KEYS);
   return (master, purpose, id) => {
     const name = `${master.id}${purpose} ${id}`;
     const known = remembered.get(name);

@@ -21,6 +21,7 @@ const packageDoors: Record<string, RegExp> = {
   oauth4webapi: /^provider\//,
   'express-session': /^session\//,
   'connect-redis': /^session\//,
+  'quick-lru': /^bounded-map\.ts$/,
   ioredis: /^redis-client\.ts$/,
   // No place: its first use makes every promise of the process dearer on Node before 24, with our one Redis round trip the most.
   'node:async_hooks': /(?!)/,
