@@ -31,6 +31,8 @@ interface Import {
   from: string;
   to: string;
   typeOnly: boolean;
+  /** `import()`: not loaded before it is reached. */
+  later: boolean;
 }
 
 interface SourceFile {
@@ -68,14 +70,14 @@ function exportsOf(tree: ts.SourceFile): string[] {
 function readSource(name: string): SourceFile {
   const tree = ts.createSourceFile(name, readFileSync(join(libDirectory, name), 'utf8'), ts.ScriptTarget.ES2023, true);
   const file: SourceFile = { name, imports: [], exports: exportsOf(tree), members: [] };
-  const add = (specifier: ts.Node | undefined, typeOnly: boolean) => {
+  const add = (specifier: ts.Node | undefined, typeOnly: boolean, later = false) => {
     if (specifier === undefined || !ts.isStringLiteral(specifier)) return;
-    file.imports.push({ from: name, to: resolveSpecifier(name, specifier.text), typeOnly });
+    file.imports.push({ from: name, to: resolveSpecifier(name, specifier.text), typeOnly, later });
   };
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) add(node.moduleSpecifier, isTypeOnly(node));
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
-    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) add(node.arguments[0], false);
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) add(node.arguments[0], false, true);
     else if (ts.isPropertyAccessExpression(node)) file.members.push({ object: node.expression.getText(), property: node.name.text });
     node.forEachChild(visit);
   };
@@ -114,6 +116,16 @@ function findCycle(): string[] {
     if (cycle.length > 0) return cycle;
   }
   return [];
+}
+
+/** All that is loaded with this file. */
+function loadedWith(name: string, known = new Set<string>()): Set<string> {
+  if (known.has(name)) return known;
+  known.add(name);
+  for (const { from, to, typeOnly, later } of imports) {
+    if (from === name && !typeOnly && !later) loadedWith(to, known);
+  }
+  return known;
 }
 
 /** Where such a member is touched outside its door, as `file: object.property`. */
@@ -184,6 +196,23 @@ describe('one door each', () => {
 
   it('the environment is read in options', () => {
     expect(touched(/^options/, ({ object, property }) => object === 'process' && property === 'env')).toEqual([]);
+  });
+});
+
+describe('what is loaded at start-up', () => {
+  it('is no openid-client, and nothing that needs it', () => {
+    const loaded = loadedWith('index.ts');
+    expect([...loaded]).toEqual(expect.arrayContaining(['code-flow.ts', 'provider/create-provider.ts', 'express-session', 'ioredis']));
+    expect(loaded).not.toContain('provider/authorization-server.ts');
+    expect(loaded).not.toContain('openid-client');
+  });
+
+  it('nor are the presets, which have an entry point of their own', () => {
+    expect([...loadedWith('index.ts')].filter((name) => name.startsWith('providers/'))).toEqual([]);
+  });
+
+  it('the rest is loaded in one place', () => {
+    expect(imports.filter(({ later }) => later).map(arrow)).toEqual(['provider/create-provider.ts -> provider/authorization-server.ts']);
   });
 });
 
