@@ -29,7 +29,7 @@ function packInto(directory) {
   const [packed] = JSON.parse(npm(repository, 'pack', '--json', '--ignore-scripts', '--pack-destination', directory));
   const paths = packed.files.map(({ path }) => path);
   const documents = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'docs/errors.md', 'docs/providers.md'];
-  const strangers = paths.filter((path) => !documents.includes(path) && !/^(dist\/.+(\.js|\.d\.ts)|docs\/.+\.md)$/.test(path));
+  const strangers = paths.filter((path) => !documents.includes(path) && !/^(dist\/.+(\.c?js|\.d\.ts)|docs\/.+\.md)$/.test(path));
   const missing = [...documents, 'dist/index.js', 'dist/index.d.ts'].filter((path) => !paths.includes(path));
   if (strangers.length > 0) throw new Error(`the tarball must not hold ${strangers.join(', ')}`);
   if (missing.length > 0) throw new Error(`the tarball lacks ${missing.join(', ')}`);
