@@ -37,7 +37,10 @@ interface AuthenticateSettings {
   clock: Clock;
 }
 
-/** `undefined`: nobody is logged in. Rejects with AccessDeniedError for a handshake by a page of another site, and with StoreError. */
+/**
+ * `undefined`: nobody is logged in. Rejects with AccessDeniedError for a handshake by a page of another site, and with StoreError.
+ * @internal
+ */
 export async function authenticate(settings: AuthenticateSettings, req: Request): Promise<ConnectionLogin | undefined> {
   const refusal = (req.headers.upgrade === undefined ? crossOriginRefusal : handshakeRefusal)(req, settings.options);
   if (refusal !== undefined) throw refusal;

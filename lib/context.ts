@@ -14,7 +14,10 @@ export interface LoginParameters {
   provider?: string;
 }
 
-/** A login that must come back as the same user, and as strong as was asked for. */
+/**
+ * A login that must come back as the same user, and as strong as was asked for.
+ * @internal
+ */
 export interface StepUpParameters extends LoginParameters {
   /** `undefined`: nobody knows who that is. */
   subject: string | undefined;
@@ -22,6 +25,7 @@ export interface StepUpParameters extends LoginParameters {
   maxAgeSeconds?: number;
 }
 
+/** @internal */
 export interface RequestContext {
   readonly options: ResolvedOptions;
   readonly state: LoginState;
@@ -39,16 +43,23 @@ export interface RequestContext {
 
 const contexts = hidden<RequestContext>();
 
+/** @internal */
 export function setContext(req: IncomingMessage, context: RequestContext): void {
   contexts.set(req, context);
 }
 
-/** `undefined`: codeFlow() did not run on this request. */
+/**
+ * `undefined`: codeFlow() did not run on this request.
+ * @internal
+ */
 export function contextOf(req: IncomingMessage): RequestContext | undefined {
   return contexts.get(req);
 }
 
-/** The same for an object that inherits from the request. */
+/**
+ * The same for an object that inherits from the request.
+ * @internal
+ */
 export function inheritedContextOf(req: object): RequestContext | undefined {
   return contexts.inherited(req);
 }

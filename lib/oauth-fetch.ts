@@ -35,6 +35,7 @@ interface Outgoing {
   readonly rest: RequestInit;
 }
 
+/** @internal */
 export function createOAuthFetch({ apis, fetch, accessToken }: OAuthFetchSettings): OAuthFetch {
   async function send(request: Outgoing, { token }: UsableToken): Promise<Response> {
     const headers = new Headers(request.headers);

@@ -22,7 +22,10 @@ interface OfflineGrantSettings {
   clock: Clock;
 }
 
-/** Nothing is read before it is asked for a token. */
+/**
+ * Nothing is read before it is asked for a token.
+ * @internal
+ */
 export function createOfflineGrant({ options, tokens, providers, clock }: OfflineGrantSettings, grantId: string): OfflineGrant {
   async function grant(): Promise<Grant> {
     const login = await tokens.loginOf(grantId);

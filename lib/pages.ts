@@ -92,7 +92,10 @@ const explanations: Readonly<Record<CodeFlowErrorCode, Explanation>> = {
   ERR_CODE_FLOW_CLOSED: unclear,
 };
 
-/** What we tell a person, by the code alone. */
+/**
+ * What we tell a person, by the code alone.
+ * @internal
+ */
 export function explain(code: CodeFlowErrorCode): Explanation {
   return explanations[code];
 }
@@ -132,6 +135,7 @@ ${content}
 </html>
 `;
 
+/** @internal */
 export function errorPage({ status, code, title, detail, correlationId, action }: ErrorPageDetails): Page {
   const link = action === undefined ? '' : `<a class="action" href="${escapeHtml(action.url)}">${escapeHtml(action.label)}</a>\n`;
   const small = `<small>${status} · ${escapeHtml(code)}<br>${escapeHtml(correlationId)}</small>`;
@@ -147,6 +151,7 @@ export function errorPage({ status, code, title, detail, correlationId, action }
  *
  * No `form-action`: Chromium applies it to the redirects after the form too, and the way leads to the authorization server.
  * Not `no-referrer`: under it browsers send `Origin: null` with the form (Fetch §3.2), and it would look like another site's.
+ * @internal
  */
 export function logoutPage({ logoutUrl, stayUrl }: { logoutUrl: string; stayUrl: string }): Page {
   const stay = `<a class="other" href="${escapeHtml(stayUrl)}">Stay signed in</a>`;
@@ -160,6 +165,7 @@ export function logoutPage({ logoutUrl, stayUrl }: { logoutUrl: string; stayUrl:
 
 /**
  * Asks before a login that another site brought about takes the place of the one that there is. A link does: what follows it comes from here.
+ * @internal
  */
 export function loginAgainPage({ loginUrl, stayUrl }: { loginUrl: string; stayUrl: string }): Page {
   const again = `<a class="action" href="${escapeHtml(loginUrl)}">Sign in again</a>`;
@@ -175,6 +181,7 @@ export function loginAgainPage({ loginUrl, stayUrl }: { loginUrl: string; stayUr
 /**
  * Leads on by itself, to `url` or to its own address once more, which is not repeated in the page. A browser sends no SameSite=Strict
  * cookie along the redirects that come from another site; it does once a page of ours asks.
+ * @internal
  */
 export function onwardPage(url?: string): Page {
   const refresh = `<meta http-equiv="refresh" content="0${url === undefined ? '' : `;url=${escapeHtml(url)}`}">`;
@@ -182,7 +189,10 @@ export function onwardPage(url?: string): Page {
   return { html, contentSecurityPolicy: `${policy}; form-action 'none'`, referrerPolicy: 'no-referrer' };
 }
 
-/** The app's own HTML under the app's own rules; framing alone stays forbidden. */
+/**
+ * The app's own HTML under the app's own rules; framing alone stays forbidden.
+ * @internal
+ */
 export function customPage(html: string): Page {
   return { html, contentSecurityPolicy: "frame-ancestors 'none'; base-uri 'none'", referrerPolicy: 'no-referrer' };
 }

@@ -34,7 +34,10 @@ export interface ServerMetadata {
   [metadata: string]: unknown;
 }
 
-/** A private key that was read. `id`: its `kid`. */
+/**
+ * A private key that was read. `id`: its `kid`.
+ * @internal
+ */
 export interface SigningKey {
   readonly key: KeyObject | webcrypto.CryptoKey;
   readonly algorithm: string;
@@ -132,7 +135,10 @@ export type ProviderOptions =
   | (ProviderSettings & { issuer: string; server?: Partial<ServerMetadata> | undefined })
   | (ProviderSettings & { server: ServerMetadata; issuer?: undefined });
 
-/** `ProviderOptions` after checking. */
+/**
+ * `ProviderOptions` after checking.
+ * @internal
+ */
 export interface ResolvedProvider {
   /** The key under which logins remember it. */
   readonly name: string;

@@ -1,5 +1,5 @@
 /** The providers of the options by name: listed ones from the start on, others found when they are asked for, and kept for a while. */
-import { LRUCache } from 'lru-cache';
+import { boundedMap } from './bounded-map.js';
 import { CodeFlowError, LoginError, ProviderError } from './errors.js';
 import { isProviderName, readFoundProvider } from './options/providers.js';
 import type { ProviderDependencies } from './provider/connection.js';
@@ -77,7 +77,7 @@ interface Found {
 
 /** One call of the app's function for all who wait; unknown names are never kept, so that no flood of them pushes a known one out. */
 function foundProviders(ask: ReturnType<typeof asking>, { clock }: ProviderDependencies, register: (value: unknown, name: string) => RegisteredProvider) {
-  const kept = new LRUCache<string, Found>({ max: MOST_FOUND });
+  const kept = boundedMap<Found>(MOST_FOUND);
   const lookups = new Map<string, Promise<RegisteredProvider | undefined>>();
 
   function keep(name: string, provider: RegisteredProvider, forMs: number): RegisteredProvider {

@@ -1,8 +1,8 @@
 /** Opens a client of our own beside the user's: the same server and the same rights, but options that suit short requests. */
 import { setImmediate } from 'node:timers';
-import { Redis } from 'ioredis';
-import type { Cluster } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { systemClock } from './clock.js';
+import { loadIoredis } from './ioredis.cjs';
 import { replyCode } from './redis-replies.js';
 
 export type RedisClient = Redis | Cluster;
@@ -56,10 +56,15 @@ function connectionOptions(timeoutMs: number) {
   } as const;
 }
 
+function clientOf(url: string): Redis {
+  const { Redis } = loadIoredis();
+  return new Redis(url, { lazyConnect: true });
+}
+
 export function openClient(redis: RedisClient | string, timeoutMs: number): RedisClient {
   const options = connectionOptions(timeoutMs);
   // Duplicated like any other client, since what a URL says behind its `?` would go before our options.
-  const given = typeof redis === 'string' ? new Redis(redis, { lazyConnect: true }) : redis;
+  const given = typeof redis === 'string' ? clientOf(redis) : redis;
   if (isCluster(given)) return openCluster(given, options);
   const client = given.duplicate({ ...options, lazyConnect: false });
   dropOldTimer(client);

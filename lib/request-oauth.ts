@@ -62,7 +62,10 @@ export interface AnonymousOAuth extends OAuthMethods {
 /** `req.oauth`. Reading any of its facts throws StoreError when the store cannot tell whether somebody is logged in. */
 export type RequestOAuth = AuthenticatedOAuth | AnonymousOAuth;
 
-/** What the members do; wired by code-flow. */
+/**
+ * What the members do; wired by code-flow.
+ * @internal
+ */
 export interface OAuthActions extends OAuthMethods {
   sessionId(): string | undefined;
   /** Begins to watch for the end of the login. */
@@ -123,6 +126,7 @@ class RequestFacts implements OAuthMethods {
   }
 }
 
+/** @internal */
 export function createRequestOAuth(state: LoginState, actions: OAuthActions): RequestOAuth {
   return new RequestFacts(state, actions) as RequestOAuth; // `isAuthenticated` tells the two shapes apart, as #login does here
 }

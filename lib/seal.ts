@@ -8,6 +8,8 @@
  */
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { boundedMap } from './bounded-map.js';
+import type { BoundedMap } from './bounded-map.js';
 import { pack, unpack } from './packed-text.js';
 
 /** What a value is for; part of its key. */
@@ -46,6 +48,8 @@ interface MasterKey {
   /** The format, and what tells which secret sealed a value: derived, so it reveals nothing. */
   readonly head: Buffer;
   readonly key: KeyObject;
+  /** Of sessions and grants. */
+  readonly remembered: BoundedMap<KeyObject>;
 }
 
 function derive(secret: string, info: string): Buffer {
@@ -53,7 +57,8 @@ function derive(secret: string, info: string): Buffer {
 }
 
 function masterKey(secret: string): MasterKey {
-  return { head: Buffer.concat([Buffer.of(FORMAT), derive(secret, 'key id').subarray(0, KEY_ID_BYTES)]), key: createSecretKey(derive(secret, 'sealing')) };
+  const head = Buffer.concat([Buffer.of(FORMAT), derive(secret, 'key id').subarray(0, KEY_ID_BYTES)]);
+  return { head, key: createSecretKey(derive(secret, 'sealing')), remembered: boundedMap(REMEMBERED_KEYS) };
 }
 
 /**
@@ -61,8 +66,21 @@ function masterKey(secret: string): MasterKey {
  * A quarter of the time of `hkdfSync()`. No purpose is the beginning of another one's and an id. A KeyObject, since Node 24 takes 8 µs for every key
  * that comes as bytes.
  */
-function keyOf({ key }: MasterKey, purpose: Purpose | SignedPurpose, id: string): KeyObject {
+function expand({ key }: MasterKey, purpose: Purpose | SignedPurpose, id: string): KeyObject {
   return createSecretKey(createHmac('sha256', key).update(`express-code-flow/${purpose}/${id}\u0001`).digest());
+}
+
+/** How many keys one process remembers at most for each secret, some 2 MB: deriving one takes as long as opening a session. */
+const REMEMBERED_KEYS = 5000;
+
+function keyOf(master: MasterKey, purpose: Purpose, id: string): KeyObject {
+  const name = `${purpose} ${id}`;
+  const known = master.remembered.get(name);
+  if (known !== undefined) return known;
+  const key = expand(master, purpose, id);
+  // Those of logins come a few times at most, and anybody can make up ids of theirs, which would push out the others.
+  if (purpose === 'session' || purpose === 'grant') master.remembered.set(name, key);
+  return key;
 }
 
 const additionalData = ({ head }: MasterKey, context: string): Buffer => Buffer.concat([head, Buffer.from(context)]);
@@ -106,7 +124,7 @@ export function createSealer(secrets: readonly string[]): Sealer {
 }
 
 function mac(key: MasterKey, purpose: SignedPurpose, text: string): Buffer {
-  return createHmac('sha256', keyOf(key, purpose, '')).update(text).digest();
+  return createHmac('sha256', expand(key, purpose, '')).update(text).digest();
 }
 
 function decipher(key: KeyObject, body: Buffer, data: Buffer): string | undefined {

@@ -12,10 +12,10 @@ export type {
   PrivateKey,
   ProviderOptions,
   ProviderSettings,
-  ResolvedProvider,
   ServerMetadata,
-  SigningKey,
 } from './provider-options.js';
+/** @internal */
+export type { ResolvedProvider, SigningKey } from './provider-options.js';
 
 /** One API that may receive the user's token. */
 export interface ApiOptions {
@@ -140,7 +140,10 @@ export interface SessionOptions {
   grantIdleTimeoutSeconds?: number | undefined;
 }
 
-/** Options after checking: complete, frozen, never questioned again. */
+/**
+ * Options after checking: complete, frozen, never questioned again.
+ * @internal
+ */
 export interface ResolvedOptions {
   /** That of logins that name none; `undefined`: `providers` is a function. */
   readonly provider: ResolvedProvider | undefined;
@@ -186,6 +189,7 @@ export interface ResolvedOptions {
   readonly fetch: typeof fetch;
 }
 
+/** @internal */
 export interface ResolvedProviders {
   /** By name; the first is the default. Empty if they are found. */
   readonly listed: ReadonlyMap<string, ResolvedProvider>;
@@ -194,6 +198,7 @@ export interface ResolvedProviders {
   readonly several: boolean;
 }
 
+/** @internal */
 export interface ResolvedApi {
   readonly url: URL;
   readonly resource: string | undefined;
@@ -201,7 +206,10 @@ export interface ResolvedApi {
   readonly provider: string | undefined;
 }
 
-/** What a token endpoint answered, checked and in camelCase. */
+/**
+ * What a token endpoint answered, checked and in camelCase.
+ * @internal
+ */
 export interface TokenResponse {
   accessToken: string;
   /** Seconds from the answer on; absent: the server did not say (RFC 6749 §5.1). */

@@ -1,5 +1,5 @@
 // One file per entry point, and one for what they share: loading a hundred small files takes an app longer at its start than all they do there.
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -18,4 +18,6 @@ await build({
   platform: 'node',
   target: 'node20.19',
   packages: 'external',
+  external: ['*.cjs'],
 });
+copyFileSync(`${root}lib/ioredis.cjs`, `${root}dist/ioredis.cjs`);

@@ -1,5 +1,5 @@
 /** The bounded memory of what this process knows about grants. A hint for speed and for healing, never the truth. */
-import { LRUCache } from 'lru-cache';
+import { boundedMap } from '../bounded-map.js';
 import type { Clock } from '../clock.js';
 import type { VersionedTokens } from './grant-store.js';
 import { accessTokenFor } from './token-set.js';
@@ -66,9 +66,9 @@ function assess({ version, tokens, leftMs, owner, spent }: Known, resource: stri
 }
 
 export function createHeldTokens(clock: Clock): HeldTokens {
-  const grants = new LRUCache<string, Map<string, HeldToken>>({ max: MOST_HELD });
-  const ended = new LRUCache<string, true>({ max: MOST_ENDED });
-  const renewed = new LRUCache<string, number>({ max: MOST_HELD });
+  const grants = boundedMap<Map<string, HeldToken>>(MOST_HELD);
+  const ended = boundedMap<true>(MOST_ENDED);
+  const renewed = boundedMap<number>(MOST_HELD);
 
   function keep(grantId: string, resource: string, token: HeldToken): void {
     const own = grants.get(grantId) ?? new Map<string, HeldToken>();

@@ -1,5 +1,6 @@
 /** Grants in the memory of one process: the same steps as in Redis, under the same rules. */
-import { LRUCache } from 'lru-cache';
+import { expiringMap } from '../bounded-map.js';
+import type { ExpiringMap } from '../bounded-map.js';
 import type { Clock } from '../clock.js';
 import { hashId } from '../seal.js';
 import type { Attempt, AcquireAnswer, Commit, CommitAnswer, FailAnswer, Failure, GrantStore, ReadAnswer, VersionedTokens } from './grant-store.js';
@@ -19,16 +20,17 @@ interface GrantRecord {
   ended: boolean;
 }
 
-/** How many logins the memory of one process holds; the least recently used goes first. */
+/** How many logins the memory of one process holds at most. */
 const MEMORY_GRANTS = 50_000;
 
 class MemoryGrantStore implements GrantStore {
   /** By the hash of the id, as in Redis. */
-  readonly #records = new LRUCache<string, GrantRecord>({ max: MEMORY_GRANTS });
+  readonly #records: ExpiringMap<GrantRecord>;
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#records = expiringMap(MEMORY_GRANTS, clock);
   }
 
   #tokens(record: GrantRecord, resource: string): VersionedTokens {
@@ -54,7 +56,7 @@ class MemoryGrantStore implements GrantStore {
       ended: false,
     };
     this.#setEnd(record, DEFAULT_RESOURCE, leftMs);
-    this.#records.set(hashId(grantId), record, { ttl: keepMs });
+    this.#records.set(hashId(grantId), record, keepMs);
     return Promise.resolve();
   }
 
@@ -99,7 +101,7 @@ class MemoryGrantStore implements GrantStore {
     record.notBefore = this.#clock.monotonic() + backOffMs;
     record.failures = backOffMs === 0 ? 0 : record.failures + 1;
     if (backOffMs === 0) record.doubtfulVersion = undefined;
-    this.#records.set(hashId(grantId), record, { ttl: keepMs });
+    this.#records.set(hashId(grantId), record, keepMs);
     return { kind: 'committed', version: newVersion };
   }
 
@@ -128,7 +130,7 @@ class MemoryGrantStore implements GrantStore {
 
   renew(grantId: string, keepMs: number): Promise<void> {
     const record = this.#records.get(hashId(grantId));
-    if (record !== undefined) this.#records.set(hashId(grantId), record, { ttl: keepMs });
+    if (record !== undefined) this.#records.set(hashId(grantId), record, keepMs);
     return Promise.resolve();
   }
 

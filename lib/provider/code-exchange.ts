@@ -8,7 +8,7 @@ import { readClaims } from './id-token.js';
 import { withClaims } from './login-claims.js';
 import { translateLoginError } from './login-errors.js';
 import type { CodeChecks } from './provider.js';
-import { answersInFront } from './registration.js';
+import { answersInFront } from './registration-options.js';
 import { runCall, startCall } from './server-call.js';
 import type { JsonObject } from './token-answer.js';
 import { verifiedTokens } from './verified-tokens.js';

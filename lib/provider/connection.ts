@@ -35,7 +35,7 @@ export interface Connection {
   readonly findKeys: FindServerKeys;
 }
 
-/** Sends nothing: the app starts without its authorization server. Throws ConfigurationError. */
+/** Sends nothing. */
 export function connect(options: ResolvedProvider, dependencies: ProviderDependencies): Connection {
   const { fetch, httpTimeoutSeconds, clock, tell } = dependencies;
   const serverFetch = createServerFetch(options, { fetch: watchClock(options.name, { fetch, clock, tell }), httpTimeoutSeconds, clock });
@@ -66,7 +66,6 @@ export function connect(options: ResolvedProvider, dependencies: ProviderDepende
     if (issuer !== undefined) return createDiscovery(issuer, options, registration, { serverFetch, httpTimeoutSeconds, clock });
     if (server === undefined) throw new TypeError('A provider has either an issuer or a server.');
     const described = server as unknown as ServerMetadata; // checked by the options
-    registration.configuration(described); // throws at start-up for what can never work
     return () => Promise.resolve(described);
   }
 }

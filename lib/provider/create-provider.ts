@@ -1,32 +1,64 @@
-/** Puts an authorization server together from its parts. */
+/**
+ * A provider by its options. openid-client with its parts is loaded when the authorization server is first asked something: it is half of what
+ * loading this package costs beside its stores, and no app needs it to start or to answer whoever is logged in.
+ *
+ * It is not loaded in the background before that: a module that is still being loaded when an app's test has ended makes Jest fail.
+ */
+import { ProviderError } from '../errors.js';
 import type { ResolvedProvider } from '../types.js';
-import { authorizationUrl } from './authorization-url.js';
-import { exchangeCode } from './code-exchange.js';
-import { connect, type ProviderDependencies } from './connection.js';
-import { verifyLogoutToken } from './logout-token.js';
-import { endSessionUrl, logout, revoke } from './logout.js';
-import type { Provider } from './provider.js';
-import { refresh } from './refresh.js';
+import type { ProviderDependencies } from './connection.js';
+import type { AuthorizationServer, Provider } from './provider.js';
+import { codeOf, inBrackets, toProviderError } from './provider-errors.js';
+import { checkRegistration } from './registration-options.js';
 
-/** Sends nothing yet. Throws ConfigurationError for options that can never work. */
-export function createProvider(options: ResolvedProvider, deps: ProviderDependencies): Provider {
-  const connection = connect(options, deps);
+/** Loads and sends nothing yet. Throws ConfigurationError for options that can never work. */
+export function createProvider(options: ResolvedProvider, dependencies: ProviderDependencies): Provider {
+  checkRegistration(options);
+  const server = onceLoaded(options, dependencies);
   return {
     name: options.name,
     responseMode: options.responseMode,
     callbackPath: options.callbackPath,
     scope: options.scope,
-    promisesIssuer: async () => (await connection.configuration()).serverMetadata().authorization_response_iss_parameter_supported === true,
-    authorizationUrl: (request) => authorizationUrl(connection, request),
-    exchangeCode: (callback, checks) => exchangeCode(connection, callback, checks),
-    refresh: (refreshToken, context) => refresh(connection, refreshToken, context),
-    revoke: (token, hint) => revoke(connection, token, hint),
-    logout: (tokens) => logout(connection, tokens),
-    endSessionUrl: (request) => endSessionUrl(connection, request),
     mayBe: (issuer) => withoutSlash(issuer) === withoutSlash(options.issuer?.href ?? options.server?.issuer ?? ''),
-    issuer: async () => (await connection.configuration()).serverMetadata().issuer,
-    verifyLogoutToken: (token) => verifyLogoutToken(connection, token),
+    promisesIssuer: async () => (await server()).promisesIssuer(),
+    authorizationUrl: async (request) => (await server()).authorizationUrl(request),
+    exchangeCode: async (callback, checks) => (await server()).exchangeCode(callback, checks),
+    // It never throws: whoever waits for a token learns that there is none yet, and stays logged in.
+    refresh: (refreshToken, context) =>
+      server().then(
+        (loaded) => loaded.refresh(refreshToken, context),
+        (error: unknown) => ({ kind: 'failed', error: toProviderError(error, options.name) }),
+      ),
+    revoke: async (token, hint) => (await server()).revoke(token, hint),
+    logout: async (tokens) => (await server()).logout(tokens),
+    endSessionUrl: async (request) => (await server()).endSessionUrl(request),
+    issuer: async () => (await server()).issuer(),
+    verifyLogoutToken: async (token) => (await server()).verifyLogoutToken(token),
   };
+}
+
+/** One for all who wait, with what it knows of the server; after a failure the next one tries again. Rejects with ProviderError alone. */
+function onceLoaded(options: ResolvedProvider, dependencies: ProviderDependencies): () => Promise<AuthorizationServer> {
+  let loaded: Promise<AuthorizationServer> | undefined;
+
+  async function load(): Promise<AuthorizationServer> {
+    try {
+      const { createAuthorizationServer } = await import('./authorization-server.js');
+      return createAuthorizationServer(options, dependencies);
+    } catch (error) {
+      loaded = undefined;
+      throw notLoaded(error, options.name);
+    }
+  }
+
+  return () => (loaded ??= load());
+}
+
+/** Files that are missing, or were replaced under a running process. The paths in Node's own message are nobody's business who is not on the machine. */
+function notLoaded(error: unknown, name: string): ProviderError {
+  const message = `The authorization server "${name}" cannot be asked: openid-client, or the part of this package that uses it, could not be loaded${inBrackets(codeOf(error))}.`;
+  return new ProviderError('ERR_CODE_FLOW_PROVIDER_UNAVAILABLE', 503, `${message} Install the packages again, and start the app anew.`, { retryAfterSeconds: 5 });
 }
 
 /** A URL object of an origin alone has a slash that servers do not write. */

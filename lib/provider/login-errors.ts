@@ -5,7 +5,7 @@ import type { ResolvedProvider } from '../types.js';
 import { clockSkew } from './clock-skew.js';
 import type { CodeChecks } from './provider.js';
 import { codeOf, failureToProviderError, inBrackets, isMetadataError, toProviderError } from './provider-errors.js';
-import { answersInFront } from './registration.js';
+import { answersInFront } from './registration-options.js';
 import { requestFailureIn, type RequestFailure } from './request-failure.js';
 import type { ServerCall } from './server-call.js';
 

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.js';
 import type { ResolvedProvider } from '../types.js';
 import type { Connection } from './connection.js';
 import { hasValidMac, isMeantFor } from './id-token.js';
-import { macAlgorithm } from './registration.js';
+import { macAlgorithm } from './registration-options.js';
 import type { ServerKey } from './server-keys.js';
 import { isPublicKeyAlgorithm, isSignedBy } from './signature.js';
 import { asJsonObject, isJsonObject, type JsonObject } from './token-answer.js';

@@ -35,14 +35,8 @@ export interface EndedTokens {
   idToken?: string | undefined;
 }
 
-export interface Provider {
-  readonly name: string;
-  /** `query`: the answer is a GET. `form_post`: it is a cross-site POST, so that the login transaction's cookie needs SameSite=None. */
-  readonly responseMode: 'query' | 'form_post';
-  /** A callback route of its own, under `baseUrl`; absent: the common one. */
-  readonly callbackPath: string | undefined;
-  /** What is asked for at login, space-separated; `''`: nothing. */
-  readonly scope: string;
+/** What is asked of it. */
+export interface AuthorizationServer {
   /** Whether the server promises to name itself in every answer (RFC 9207 §3). Throws ProviderError while the server cannot be found. */
   promisesIssuer(): Promise<boolean>;
   /** The authorization request. Protocol parameters come from us, the rest from `parameters` over the configured ones. */
@@ -63,10 +57,20 @@ export interface Provider {
    * left out. Whoever adds a `state` gets it back at the post-logout redirect URI.
    */
   endSessionUrl(request: { idTokenHint?: string | undefined; postLogoutRedirectUri: string }): Promise<URL | undefined>;
-  /** Whether this may be the server that calls itself so: as configured, without asking it. */
-  mayBe(issuer: string): boolean;
   /** The server's `issuer`, in its own spelling. Throws ProviderError while the server cannot be found. */
   issuer(): Promise<string>;
   /** OpenID Connect Back-Channel Logout §2.6, without the part that needs a memory: a `jti` counts once. Throws ProviderError. */
   verifyLogoutToken(token: string): Promise<LogoutTokenVerdict>;
+}
+
+export interface Provider extends AuthorizationServer {
+  readonly name: string;
+  /** `query`: the answer is a GET. `form_post`: it is a cross-site POST, so that the login transaction's cookie needs SameSite=None. */
+  readonly responseMode: 'query' | 'form_post';
+  /** A callback route of its own, under `baseUrl`; absent: the common one. */
+  readonly callbackPath: string | undefined;
+  /** What is asked for at login, space-separated; `''`: nothing. */
+  readonly scope: string;
+  /** Whether this may be the server that calls itself so: as configured, without asking it. */
+  mayBe(issuer: string): boolean;
 }

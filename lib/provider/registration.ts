@@ -10,11 +10,10 @@ import {
   type CustomFetch,
   type ServerMetadata,
 } from 'openid-client';
-import { ConfigurationError } from '../errors.js';
 import type { ResolvedProvider } from '../types.js';
 import { isLoopback } from '../urls.js';
 import { createClientAuthentication } from './client-authentication.js';
-import { isMacAlgorithm } from './id-token.js';
+import { answersInFront, macAlgorithm } from './registration-options.js';
 
 export interface Registration {
   readonly clientId: string;
@@ -29,9 +28,7 @@ export interface Registration {
   readonly prepare: (configuration: Configuration) => Configuration;
 }
 
-/** Throws ConfigurationError for what can never work. */
 export function createRegistration(options: ResolvedProvider): Registration {
-  checkOptions(options);
   const { clientId } = options;
   // Registered metadata is JSON (RFC 7591 §2). The id is the option's, and no secret lies about in the metadata.
   const metadata = {
@@ -66,12 +63,6 @@ export function createRegistration(options: ResolvedProvider): Registration {
 /** A mistake of ours: without a call there is no deadline. */
 const onBehalfOfNobody: CustomFetch = () => Promise.reject(new Error('A request to the authorization server outside of a call.'));
 
-/** The registered algorithm, if ID Tokens are signed with the client secret. */
-export function macAlgorithm({ clientMetadata }: Pick<ResolvedProvider, 'clientMetadata'>): string | undefined {
-  const algorithm = clientMetadata['id_token_signed_response_alg'];
-  return isMacAlgorithm(algorithm) ? algorithm : undefined;
-}
-
 /**
  * A server that is described by hand without its keys: then its ID Tokens, which come from the token endpoint alone, are as good as the
  * connection that they come by (OpenID Connect Core §3.1.3.7, point 6). Discovered metadata always have keys.
@@ -80,32 +71,4 @@ function isVouchedForByTls({ issuer, server }: ResolvedProvider): boolean {
   if (issuer !== undefined || server?.jwks_uri !== undefined || server?.token_endpoint === undefined) return false;
   const url = new URL(server.token_endpoint);
   return url.protocol === 'https:' || isLoopback(url);
-}
-
-/** OpenID Connect Core §3.3: there is an ID Token in the authorization response already. */
-export function answersInFront({ responseType, responseMode }: Pick<ResolvedProvider, 'responseType' | 'responseMode'>): boolean {
-  return responseType === 'code id_token' && responseMode === 'form_post';
-}
-
-function checkOptions({ issuer, clientSecret, clientAuthentication, clientMetadata }: ResolvedProvider): void {
-  const algorithm = clientMetadata['id_token_signed_response_alg'];
-  if (algorithm !== undefined && (typeof algorithm !== 'string' || algorithm.toLowerCase() === 'none')) {
-    throw new ConfigurationError(
-      'ERR_CODE_FLOW_OPTION_INVALID',
-      'provider.clientMetadata.id_token_signed_response_alg must name a signature algorithm, such as "RS256". Unsigned ID Tokens are never accepted.',
-    );
-  }
-  const needsSecret = isMacAlgorithm(algorithm)
-    ? `id_token_signed_response_alg "${algorithm}"`
-    : clientAuthentication?.startsWith('client_secret_') === true && `clientAuthentication "${clientAuthentication}"`;
-  if (needsSecret !== false && clientSecret === undefined) {
-    throw new ConfigurationError('ERR_CODE_FLOW_OPTION_MISSING', `provider.clientSecret is missing: ${needsSecret} needs it.`);
-  }
-  if (issuer?.pathname.includes('/.well-known/') === true) {
-    // openid-client would take the document's word for the issuer then.
-    throw new ConfigurationError(
-      'ERR_CODE_FLOW_OPTION_INVALID',
-      `provider.issuer is "${issuer.href}", the address of a metadata document. Write the issuer itself: what stands before "/.well-known/".`,
-    );
-  }
 }

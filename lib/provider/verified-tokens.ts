@@ -2,7 +2,7 @@
 import type { authorizationCodeGrant } from 'openid-client';
 import type { ResolvedProvider, TokenResponse } from '../types.js';
 import { hasForeignAccessToken, hasValidMac } from './id-token.js';
-import { macAlgorithm } from './registration.js';
+import { macAlgorithm } from './registration-options.js';
 import type { ServerCall } from './server-call.js';
 
 type Answer = Awaited<ReturnType<typeof authorizationCodeGrant>>;

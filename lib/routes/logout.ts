@@ -13,7 +13,7 @@ import { hashId } from '../seal.js';
 import type { LoginRecord } from '../session/login-record.js';
 import type { LoginTransactions } from '../session/login-transaction.js';
 import type { LogoutReturns } from '../session/logout-return.js';
-import type { ListedSession } from '../session/session-administration.js';
+import type { EndedSessions, ListedSession } from '../session/session-administration.js';
 import type { RequestSession } from '../session/opened-session.js';
 import type { Sessions } from '../session/session-middleware.js';
 import type { Request, ResolvedOptions, Response } from '../types.js';
@@ -31,9 +31,6 @@ export interface SignOutSettings extends LogoutSettings {
   transactions: LoginTransactions;
   logoutReturns: LogoutReturns;
 }
-
-/** Every login of a user at a provider, or one by its name in `listSessions()`. */
-export type EndedSessions = { subject: string; provider?: string } | { sessionId: string };
 
 type Ended = Pick<LoginRecord, 'provider' | 'registration' | 'grantId'>;
 

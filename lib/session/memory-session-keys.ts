@@ -1,11 +1,11 @@
 /** The keys of sessions in the memory of one process: the same steps as in Redis. */
-import { LRUCache } from 'lru-cache';
+import { boundedMap, expiringMap } from '../bounded-map.js';
 import { systemClock } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { MARKS, MARK_SECONDS } from './session-keys.js';
 import type { Marks, SessionKeys, Sets } from './session-keys.js';
 
-/** How many sessions the memory of one process holds; the least recently used goes first. */
+/** How many sessions the memory of one process holds at most. */
 const MEMORY_SESSIONS = 50_000;
 
 interface MemorySet {
@@ -16,32 +16,32 @@ interface MemorySet {
 }
 
 export function memorySessionKeys(clock: Clock = systemClock): SessionKeys {
-  return { ...memoryKeys(), ...memorySets(clock) };
+  return { ...memoryKeys(clock), ...memorySets(clock) };
 }
 
-function memoryKeys(): Omit<SessionKeys, keyof Sets> {
-  const values = new LRUCache<string, Buffer>({ max: MEMORY_SESSIONS });
+function memoryKeys(clock: Clock): Omit<SessionKeys, keyof Sets> {
+  const values = expiringMap<Buffer>(MEMORY_SESSIONS, clock);
   return {
     getAndRenew(key, ttlSeconds) {
       const value = values.get(key);
-      if (value !== undefined) values.set(key, value, { ttl: ttlSeconds * 1000 });
+      if (value !== undefined) values.set(key, value, ttlSeconds * 1000);
       return Promise.resolve(value);
     },
     set(key, value, ttlSeconds, condition) {
-      const met = values.has(key) === (condition === 'XX');
-      if (met) values.set(key, value, { ttl: ttlSeconds * 1000 });
+      const met = (values.peek(key) !== undefined) === (condition === 'XX');
+      if (met) values.set(key, value, ttlSeconds * 1000);
       return Promise.resolve(met);
     },
     swap(key, value, ttlSeconds) {
       const before = values.get(key);
-      values.set(key, value, { ttl: ttlSeconds * 1000 });
+      values.set(key, value, ttlSeconds * 1000);
       return Promise.resolve(before);
     },
     peek(key) {
-      const value = values.peek(key);
-      return Promise.resolve(value === undefined ? undefined : { value, leftSeconds: Math.ceil(values.getRemainingTTL(key) / 1000) });
+      const found = values.peek(key);
+      return Promise.resolve(found === undefined ? undefined : { value: found.value, leftSeconds: Math.ceil(found.leftMs / 1000) });
     },
-    exist: (keys) => Promise.resolve(keys.map((key) => values.has(key))),
+    exist: (keys) => Promise.resolve(keys.map((key) => values.peek(key) !== undefined)),
     take(key) {
       const value = values.get(key);
       values.delete(key);
@@ -51,12 +51,12 @@ function memoryKeys(): Omit<SessionKeys, keyof Sets> {
       for (const key of keys) values.delete(key);
       return Promise.resolve();
     },
-    timesLeft: (keys) => Promise.resolve(keys.map((key) => (values.has(key) ? values.getRemainingTTL(key) : undefined))),
+    timesLeft: (keys) => Promise.resolve(keys.map((key) => values.peek(key)?.leftMs)),
   };
 }
 
 function memorySets(clock: Clock): Sets {
-  const sets = new LRUCache<string, MemorySet>({ max: MEMORY_SESSIONS });
+  const sets = boundedMap<MemorySet>(MEMORY_SESSIONS);
 
   function setOf(key: string): MemorySet {
     const { members = new Map<string, number>(), marks = {} } = sets.get(key) ?? {};

@@ -7,6 +7,9 @@ import type { IndexedLogin, LoginHashes, LoginIndex, Whose } from './login-index
 import type { SealedSessionStore } from './sealed-session-store.js';
 import { openSessionHandle, sessionHandle } from './session-handle.js';
 
+/** Every login of a user at a provider, or one by its name in `listSessions()`. */
+export type EndedSessions = { subject: string; provider?: string } | { sessionId: string };
+
 /** What a user may be shown of a session. */
 export interface ListedSession {
   /** For `endSessions()`: opens nothing. The same at every call. */
@@ -24,6 +27,7 @@ export interface ListedSession {
 
 type EndGrants = (hashes: readonly string[]) => Promise<void>;
 
+/** @internal */
 export interface SessionAdministration {
   /** Ends every session of this user, or of this session at the authorization server, each followed by its grant; answers how many were known. */
   endAll(whose: Whose, endGrants: EndGrants): Promise<number>;
@@ -42,6 +46,7 @@ interface AdministrationSettings {
   keepsGrants: boolean;
 }
 
+/** @internal */
 export function createSessionAdministration({ store, index, sealer, clock, idleTimeoutSeconds, keepsGrants }: AdministrationSettings): SessionAdministration {
   /** The session first: while it lives, its user is logged in. */
   async function end(logins: readonly LoginHashes[], endGrants: EndGrants): Promise<void> {

@@ -1,5 +1,6 @@
 /** The session cookie, in express-session's own format: `s:<session id>.<HMAC-SHA256>`. */
 import { createHmac } from 'node:crypto';
+import { boundedMap } from '../bounded-map.js';
 import { isSameText } from '../constant-time.js';
 import { readCookies, writeCookie } from '../cookies.js';
 import type { CookieFlags } from '../cookies.js';
@@ -19,12 +20,23 @@ export interface SessionCookie {
 const signature = (sessionId: string, key: string): string =>
   createHmac('sha256', key).update(sessionId).digest('base64').replace('=', '');
 
-function verify(value: string, keys: readonly string[]): string | undefined {
-  const dot = value.lastIndexOf('.');
-  if (!value.startsWith('s:') || dot < 3) return undefined;
-  const sessionId = value.slice(2, dot);
-  const given = value.slice(dot + 1);
-  return keys.some((key) => isSameText(given, signature(sessionId, key))) ? sessionId : undefined;
+/** As many as the sealing keys of sessions. */
+const REMEMBERED_SIGNATURES = 5000;
+
+/** What is signed is signed alike each time: what was once found right is remembered, by its session. */
+function createVerifier(keys: readonly string[]): (value: string) => string | undefined {
+  const remembered = boundedMap<string>(REMEMBERED_SIGNATURES);
+  return (value) => {
+    const dot = value.lastIndexOf('.');
+    if (!value.startsWith('s:') || dot < 3) return undefined;
+    const sessionId = value.slice(2, dot);
+    const given = value.slice(dot + 1);
+    const known = remembered.get(sessionId);
+    if (known !== undefined && isSameText(given, known)) return sessionId;
+    if (!keys.some((key) => isSameText(given, signature(sessionId, key)))) return undefined;
+    remembered.set(sessionId, given);
+    return sessionId;
+  };
 }
 
 /**
@@ -33,6 +45,7 @@ function verify(value: string, keys: readonly string[]): string | undefined {
  */
 export function createSessionCookie(name: string, flags: CookieFlags, keys: readonly [string, ...string[]], onAmbiguous: () => void = () => undefined): SessionCookie {
   const pair = `${name}=`;
+  const verify = createVerifier(keys);
   return {
     name,
     flags,
@@ -40,7 +53,7 @@ export function createSessionCookie(name: string, flags: CookieFlags, keys: read
       if (cookieHeader?.includes(pair) !== true) return undefined;
       const [only, ...more] = readCookies(cookieHeader).filter((cookie) => cookie.name === name);
       if (only === undefined) return undefined;
-      if (more.length === 0) return verify(only.value, keys);
+      if (more.length === 0) return verify(only.value);
       // Two of the same name: one of them may be an attacker's, set from a sibling domain. Neither is believed (THREATS C14).
       onAmbiguous();
       return undefined;

@@ -8,6 +8,7 @@ const tests = (name, ...suites) => ({ [name]: { mutate: [`lib/${name}.ts`], test
 export const parts = {
   ...tests('urls', 'unit/urls'),
   ...tests('seal', 'unit/seal'),
+  ...tests('bounded-map', 'unit/bounded-map'),
   ...tests('oauth-fetch', 'unit/oauth-fetch*'),
   ...own('grants', ['token-set', 'held-tokens', 'within', 'refresh-outcomes', 'memory-grant-store', 'lock', 'join-reads', 'refresh']),
   ...tests('grants/refresh-request', 'unit/grants/refresh-request', 'unit/grants/refresh'),

@@ -28,9 +28,11 @@ function npm(cwd, ...args) {
 function packInto(directory) {
   const [packed] = JSON.parse(npm(repository, 'pack', '--json', '--ignore-scripts', '--pack-destination', directory));
   const paths = packed.files.map(({ path }) => path);
-  const documents = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'docs/errors.md', 'docs/providers.md'];
-  const strangers = paths.filter((path) => !documents.includes(path) && !/^(dist\/.+(\.js|\.d\.ts)|docs\/.+\.md)$/.test(path));
+  const documents = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', ...['errors', 'logout', 'providers', 'refresh', 'spa'].map((name) => `docs/${name}.md`)];
+  const strangers = paths.filter((path) => !documents.includes(path) && !/^dist\/.+(\.c?js|\.d\.ts)$/.test(path));
   const missing = [...documents, 'dist/index.js', 'dist/index.d.ts'].filter((path) => !paths.includes(path));
+  const unreachable = paths.filter((path) => /^dist\/(?:(?:grants|provider|routes)\/.*|seal)\.d\.ts$/.test(path));
+  if (unreachable.length > 0) throw new Error(`the tarball must not describe what nobody can import: ${unreachable.join(', ')}`);
   if (strangers.length > 0) throw new Error(`the tarball must not hold ${strangers.join(', ')}`);
   if (missing.length > 0) throw new Error(`the tarball lacks ${missing.join(', ')}`);
   console.log(`packed ${paths.length} files, ${Math.ceil(packed.size / 1024)} KB`);

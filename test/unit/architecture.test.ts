@@ -21,7 +21,9 @@ const packageDoors: Record<string, RegExp> = {
   oauth4webapi: /^provider\//,
   'express-session': /^session\//,
   'connect-redis': /^session\//,
-  ioredis: /^redis-client\.ts$/,
+  'quick-lru': /^bounded-map\.ts$/,
+  ioredis: /^ioredis\.cjs$/,
+  'ioredis.cjs': /^redis-client\.ts$/,
   // No place: its first use makes every promise of the process dearer on Node before 24, with our one Redis round trip the most.
   'node:async_hooks': /(?!)/,
 };
@@ -30,6 +32,8 @@ interface Import {
   from: string;
   to: string;
   typeOnly: boolean;
+  /** `import()` and `require()`: not loaded before it is reached. */
+  later: boolean;
 }
 
 interface SourceFile {
@@ -67,14 +71,14 @@ function exportsOf(tree: ts.SourceFile): string[] {
 function readSource(name: string): SourceFile {
   const tree = ts.createSourceFile(name, readFileSync(join(libDirectory, name), 'utf8'), ts.ScriptTarget.ES2023, true);
   const file: SourceFile = { name, imports: [], exports: exportsOf(tree), members: [] };
-  const add = (specifier: ts.Node | undefined, typeOnly: boolean) => {
+  const add = (specifier: ts.Node | undefined, typeOnly: boolean, later = false) => {
     if (specifier === undefined || !ts.isStringLiteral(specifier)) return;
-    file.imports.push({ from: name, to: resolveSpecifier(name, specifier.text), typeOnly });
+    file.imports.push({ from: name, to: resolveSpecifier(name, specifier.text), typeOnly, later });
   };
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) add(node.moduleSpecifier, isTypeOnly(node));
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
-    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) add(node.arguments[0], false);
+    else if (ts.isCallExpression(node) && ['import', 'require'].includes(node.expression.getText())) add(node.arguments[0], false, true);
     else if (ts.isPropertyAccessExpression(node)) file.members.push({ object: node.expression.getText(), property: node.name.text });
     node.forEachChild(visit);
   };
@@ -84,11 +88,12 @@ function readSource(name: string): SourceFile {
 
 const files = readdirSync(libDirectory, { recursive: true, encoding: 'utf8' })
   .map((path) => path.replaceAll('\\', '/'))
-  .filter((path) => path.endsWith('.ts'))
+  .filter((path) => /\.(?:ts|cjs)$/.test(path))
   .map(readSource);
 const fileNames = new Set(files.map(({ name }) => name));
 const imports = files.flatMap((file) => file.imports);
-const ownImports = imports.filter(({ to }) => to.endsWith('.ts'));
+const isOwn = (name: string): boolean => /\.(?:ts|cjs)$/.test(name);
+const ownImports = imports.filter(({ to }) => isOwn(to));
 
 /** What no row names is the ground floor's. */
 const layerOf = (name: string): number => Math.max(0, layers.findIndex((places) => places.some((place) => name === place || (place.endsWith('/') && name.startsWith(place)))));
@@ -113,6 +118,16 @@ function findCycle(): string[] {
     if (cycle.length > 0) return cycle;
   }
   return [];
+}
+
+/** All that is loaded with this file. */
+function loadedWith(name: string, known = new Set<string>()): Set<string> {
+  if (known.has(name)) return known;
+  known.add(name);
+  for (const { from, to, typeOnly, later } of imports) {
+    if (from === name && !typeOnly && !later) loadedWith(to, known);
+  }
+  return known;
 }
 
 /** Where such a member is touched outside its door, as `file: object.property`. */
@@ -186,11 +201,27 @@ describe('one door each', () => {
   });
 });
 
+describe('what is loaded at start-up', () => {
+  it('is no openid-client and nothing that needs it, and no ioredis where the app passes a client', () => {
+    const loaded = loadedWith('index.ts');
+    expect([...loaded]).toEqual(expect.arrayContaining(['code-flow.ts', 'provider/create-provider.ts', 'express-session', 'ioredis.cjs']));
+    for (const later of ['provider/authorization-server.ts', 'openid-client', 'ioredis']) expect(loaded).not.toContain(later);
+  });
+
+  it('nor are the presets, which have an entry point of their own', () => {
+    expect([...loadedWith('index.ts')].filter((name) => name.startsWith('providers/'))).toEqual([]);
+  });
+
+  it('the rest is loaded in two places', () => {
+    expect(imports.filter(({ later }) => later).map(arrow).sort()).toEqual(['ioredis.cjs -> ioredis', 'provider/create-provider.ts -> provider/authorization-server.ts']);
+  });
+});
+
 describe('the dependencies', () => {
   it('package.json names the packages that are loaded, and no others', () => {
     const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
     const named = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
-    const loaded = imports.map(({ to }) => to).filter((to) => !to.endsWith('.ts') && !to.startsWith('node:'));
+    const loaded = imports.map(({ to }) => to).filter((to) => !isOwn(to) && !to.startsWith('node:'));
     // The types of express-session live in a package of their own.
     expect([...new Set(loaded)].sort()).toEqual(named.filter((name) => !name.startsWith('@types/')).sort());
   });

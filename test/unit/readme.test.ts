@@ -223,14 +223,27 @@ function errorCodes(): string[] {
   });
 }
 
+/** The files of ours that a document links to. */
+function linksOf(document: string): string[] {
+  const targets = [...readText(document).matchAll(/\]\(([^)#\s]+)(?:#[^)\s]*)?\)/g)].map(([, target]) => target!);
+  return targets.filter((target) => !target.includes('://')).map((target) => posix.join(posix.dirname(document), target));
+}
+
 describe('what the documents point to', () => {
   it.each(documents)('%s: is there', (document) => {
-    const text = readText(document);
-    const folder = posix.dirname(document);
-    const links = [...text.matchAll(/\]\(([^)#\s]+)\)/g)].map(([, target]) => target!).filter((target) => !target.includes('://'));
-    const named = codeSpans(text).filter((code) => /^(lib|test|docs|example-app)\/[\w./-]*$/.test(code));
-    const missing = [...links.map((link) => posix.join(folder, link)), ...named].filter((path) => !existsSync(root + path));
+    const named = codeSpans(readText(document)).filter((code) => /^(lib|test|docs|example-app)\/[\w./-]*$/.test(code));
+    const missing = [...linksOf(document), ...named].filter((path) => !existsSync(root + path));
     expect(missing).toEqual([]);
+  });
+
+  it('is in the package, too, but for what the README says is in the repository', () => {
+    const { files } = JSON.parse(readText('package.json')) as { files: string[] };
+    const packed = ['README.md', ...files.filter((path) => path.endsWith('.md')).map((path) => path.replace(/^\//, ''))];
+    const elsewhere = codeSpans(readme.split('\n\n').find((paragraph) => paragraph.includes('In the repository alone are'))!);
+    const outside = packed.flatMap(linksOf).filter((path) => !packed.includes(path));
+    const isNamed = (path: string): boolean => elsewhere.some((name) => path === name || path.startsWith(`${name}/`));
+    expect(outside.filter((path) => !isNamed(path))).toEqual([]);
+    expect(elsewhere.filter((name) => !existsSync(root + name) || packed.includes(name))).toEqual([]);
   });
 
   it('also from comments of the code', () => {

@@ -1,5 +1,5 @@
 /** To the millisecond, what test/integration/grant-store.test.ts shows of both stores. */
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Attempt, Commit, GrantStore } from '../../../lib/grants/grant-store.js';
 import { createMemoryGrantStore } from '../../../lib/grants/memory-grant-store.js';
 import type { TokenSet } from '../../../lib/grants/token-set.js';
@@ -199,40 +199,33 @@ describe('E5, E6: the first commit of a version', () => {
 });
 
 describe('the record', () => {
-  // lru-cache holds on to the one `performance` that it found at its start.
   beforeEach(async () => {
-    jest.useFakeTimers({ doNotFake: ['performance'] });
-    jest.spyOn(performance, 'now').mockImplementation(() => Date.now());
     store = createMemoryGrantStore(clock);
     await store.create(grantId, first, undefined, 5000);
-  });
-  afterEach(() => {
-    jest.restoreAllMocks();
-    jest.useRealTimers();
   });
   const kind = async () => (await store.read(grantId, '')).kind;
 
   it('lives as long as it was told at last: at its creation, a renewal or a commit', async () => {
-    jest.advanceTimersByTime(4999);
+    clock.forward(4.999);
     expect(await kind()).toBe('alive');
     await store.renew(grantId, 3000);
-    jest.advanceTimersByTime(2999);
+    clock.forward(2.999);
     expect(await kind()).toBe('alive');
     await store.commit(attempt('a'), commit({ keepMs: 2000 }));
-    jest.advanceTimersByTime(1999);
+    clock.forward(1.999);
     expect(await kind()).toBe('alive');
-    jest.advanceTimersByTime(2);
+    clock.forward(0.002);
     expect(await kind()).toBe('gone');
     await store.renew(grantId, 3000);
     expect(await kind()).toBe('gone');
   });
 
   it('is gone when its time is over, which a renewal can bring nearer', async () => {
-    jest.advanceTimersByTime(5001);
+    clock.forward(5.001);
     expect(await kind()).toBe('gone');
     await store.create(grantId, first, undefined, 5000);
     await store.renew(grantId, 1000);
-    jest.advanceTimersByTime(1001);
+    clock.forward(1.001);
     expect(await kind()).toBe('gone');
   });
 

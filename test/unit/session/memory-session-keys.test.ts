@@ -1,5 +1,5 @@
 /** What test/integration/sessions.test.ts and its like show of Redis, of the memory of one process. */
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { memorySessionKeys } from '../../../lib/session/memory-session-keys.js';
 import { MARK_SECONDS } from '../../../lib/session/session-keys.js';
 import type { SessionKeys } from '../../../lib/session/session-keys.js';
@@ -8,20 +8,13 @@ import { HandClock } from './support.js';
 let clock: HandClock;
 let keys: SessionKeys;
 
-// lru-cache holds on to the one `performance` that it found at its start.
 beforeEach(() => {
-  jest.useFakeTimers({ doNotFake: ['performance'] });
-  jest.spyOn(performance, 'now').mockImplementation(() => Date.now());
   clock = new HandClock();
   keys = memorySessionKeys(clock);
 });
-afterEach(() => {
-  jest.restoreAllMocks();
-  jest.useRealTimers();
-});
+
 const bytes = (text: string): Buffer => Buffer.from(text);
 const texts = (members: readonly Buffer[]): string[] => members.map(String);
-const pass = (seconds: number): unknown => jest.advanceTimersByTime(Math.round(seconds * 1000));
 
 describe('a key', () => {
   it('is written where the condition holds, and not where it does not', async () => {
@@ -36,36 +29,36 @@ describe('a key', () => {
 
   it('lives as long as it was told at last, by a write or a read', async () => {
     await keys.set('key', bytes('value'), 10, 'NX');
-    pass(9.999);
+    clock.forward(9.999);
     expect(await keys.getAndRenew('key', 20)).toEqual(bytes('value'));
-    pass(19.999);
+    clock.forward(19.999);
     expect(await keys.set('key', bytes('other'), 5, 'XX')).toBe(true);
-    pass(4.999);
+    clock.forward(4.999);
     expect(await keys.getAndRenew('key', 1)).toEqual(bytes('other'));
-    pass(1.001);
+    clock.forward(1.001);
     expect(await keys.getAndRenew('key', 10)).toBeUndefined();
     expect(await keys.getAndRenew('key', 10)).toBeUndefined();
   });
 
   it('is looked at, which renews nothing, with the time that is left of it', async () => {
     await keys.set('key', bytes('value'), 10, 'NX');
-    pass(3.5);
+    clock.forward(3.5);
     expect(await keys.peek('key')).toEqual({ value: bytes('value'), leftSeconds: 7 });
     expect(await keys.exist(['key', 'other'])).toEqual([true, false]);
     expect(await keys.timesLeft(['other', 'key'])).toEqual([undefined, 6500]);
     expect(await keys.peek('other')).toBeUndefined();
-    pass(6.501);
+    clock.forward(6.501);
     expect([await keys.peek('key'), await keys.exist(['key']), await keys.timesLeft(['key'])]).toEqual([undefined, [false], [undefined]]);
   });
 
   it('is swapped for another value, whatever was there', async () => {
     expect(await keys.swap('key', bytes('first'), 10)).toBeUndefined();
-    pass(9);
+    clock.forward(9);
     expect(await keys.swap('key', bytes('second'), 10)).toEqual(bytes('first'));
-    pass(9.999);
+    clock.forward(9.999);
     expect(await keys.getAndRenew('key', 1)).toEqual(bytes('second'));
     expect(await keys.swap('key', bytes('third'), 2)).toEqual(bytes('second'));
-    pass(2.001);
+    clock.forward(2.001);
     expect(await keys.peek('key')).toBeUndefined();
   });
 

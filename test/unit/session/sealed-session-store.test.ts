@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { createSealer, hashId, randomId, type Sealer } from '../../../lib/seal.js';
 import { createSealedSessionStore, type SealedSessionStore, type SessionContent } from '../../../lib/session/sealed-session-store.js';
 import { memorySessionKeys } from '../../../lib/session/memory-session-keys.js';
@@ -123,25 +123,15 @@ describe('C17: a session ends', () => {
   });
 
   describe('in memory', () => {
-    // lru-cache holds on to the one `performance` that it found at its start.
-    beforeEach(() => {
-      jest.useFakeTimers({ doNotFake: ['performance'] });
-      jest.spyOn(performance, 'now').mockImplementation(() => Date.now());
-    });
-    afterEach(() => {
-      jest.restoreAllMocks();
-      jest.useRealTimers();
-    });
-
     it('when nobody has used it for the idle time', async () => {
-      const inMemory = createSealedSessionStore(memorySessionKeys(), sealer, clock, idleSeconds);
+      const inMemory = createSealedSessionStore(memorySessionKeys(clock), sealer, clock, idleSeconds);
       const id = randomId();
       await inMemory.create(id, content());
       for (let use = 0; use < 5; use += 1) {
-        jest.advanceTimersByTime((idleSeconds - 1) * 1000);
+        clock.forward(idleSeconds - 1);
         expect(await inMemory.read(id)).toBeDefined();
       }
-      jest.advanceTimersByTime((idleSeconds + 1) * 1000);
+      clock.forward(idleSeconds + 1);
       expect(await inMemory.read(id)).toBeUndefined();
       await inMemory.update(id, content());
       expect(await inMemory.read(id)).toBeUndefined();

@@ -1,0 +1,1 @@
+export function loadIoredis(): typeof import('ioredis');
