@@ -93,8 +93,11 @@ describe('reading', () => {
     expect(cookie.read(pairOf(cookie.write('a')))).toBe('a');
   });
 
-  it('refuses a signature in which one letter differs', () => {
+  it.each(['before the right one was seen', 'after that'])('C19: refuses a signature in which one letter differs, or that is another session\'s, %s', (when) => {
     const pair = pairOf(cookie.write('an-id'));
+    const other = pairOf(cookie.write('an-if'));
+    if (when === 'after that') expect([cookie.read(pair), cookie.read(pair), cookie.read(other)]).toEqual(['an-id', 'an-id', 'an-if']);
+    expect(cookie.read(pair.replace('an-id', 'an-if'))).toBeUndefined();
     const at = pair.indexOf('an-id');
     expect(cookie.read(pair.replace('an-id', 'an-ie'))).toBeUndefined();
     const last = pair[at + 8];
