@@ -30,7 +30,8 @@ const MOST_REDIRECTS = 20;
 interface Outgoing {
   readonly url: URL;
   readonly method: string;
-  readonly headers: Headers;
+  /** Absent: the caller has none. Making them costs more than all else here. */
+  readonly headers: Headers | undefined;
   readonly body: RequestInit['body'];
   readonly rest: RequestInit;
 }
@@ -38,9 +39,8 @@ interface Outgoing {
 /** @internal */
 export function createOAuthFetch({ apis, fetch, accessToken }: OAuthFetchSettings): OAuthFetch {
   async function send(request: Outgoing, { token }: UsableToken): Promise<Response> {
-    const headers = new Headers(request.headers);
-    headers.set('authorization', `Bearer ${token}`); // RFC 6750 §2.1: in the header only, never in a URL
     const { method, body } = request;
+    const headers = withHeader(request.headers, 'authorization', `Bearer ${token}`); // RFC 6750 §2.1: in the header only, never in a URL
     return fetch(request.url, { ...request.rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) });
   }
 
@@ -78,8 +78,9 @@ export function createOAuthFetch({ apis, fetch, accessToken }: OAuthFetchSetting
 function outgoing(input: FetchInput, init: RequestInit = {}): Outgoing {
   const base = input instanceof Request ? input : undefined;
   const url = new URL(input instanceof Request ? input.url : input);
-  const headers = new Headers(init.headers ?? base?.headers);
-  if (headers.has('authorization')) {
+  const given = init.headers ?? base?.headers;
+  const headers = given === undefined ? undefined : new Headers(given);
+  if (headers?.has('authorization') === true) {
     throw new ConfigurationError(
       'ERR_CODE_FLOW_AUTHORIZATION_HEADER',
       'oauthFetch sets the Authorization header itself: leave it out, or call the API with the global fetch',
@@ -95,6 +96,13 @@ function outgoing(input: FetchInput, init: RequestInit = {}): Outgoing {
     // A stream body needs `duplex` (Fetch standard, RequestInit); it does no harm to others.
     rest: { ...rest, ...(signal === undefined ? {} : { signal }), duplex: 'half' },
   };
+}
+
+function withHeader(headers: Headers | undefined, name: string, value: string): Headers | Record<string, string> {
+  if (headers === undefined) return { [name]: value };
+  const all = new Headers(headers);
+  all.set(name, value);
+  return all;
 }
 
 function allowed(url: URL, apis: readonly ResolvedApi[]): ResolvedApi {
