@@ -162,8 +162,13 @@ function isKeySet(body: JsonObject): boolean {
   return Array.isArray(body['keys']) && body['keys'].every((key) => typeof key === 'object' && key !== null);
 }
 
+/**
+ * Of what is parsed already. openid-client asks for `json()` alone, and gets this very object, without a stream to read it from once more; so it
+ * also meets the same keys again, and takes those that it has imported.
+ */
 function jsonResponse(body: JsonObject): Response {
-  return new Response(JSON.stringify(body), { status: 200, headers: { 'content-type': 'application/json' } });
+  const response = new Response(null, { status: 200, headers: { 'content-type': 'application/json' } });
+  return Object.assign(response, { json: () => Promise.resolve(body) });
 }
 
 function unusable(kind: RequestKind, what: string): RequestFailure {
