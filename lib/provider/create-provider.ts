@@ -16,7 +16,7 @@ export function createProvider(options: ResolvedProvider, deps: ProviderDependen
     responseMode: options.responseMode,
     callbackPath: options.callbackPath,
     scope: options.scope,
-    promisesIssuer: async () => (await connection.configuration()).serverMetadata().authorization_response_iss_parameter_supported === true,
+    promisesIssuer: async () => (await connection.server()).authorization_response_iss_parameter_supported === true,
     authorizationUrl: (request) => authorizationUrl(connection, request),
     exchangeCode: (callback, checks) => exchangeCode(connection, callback, checks),
     refresh: (refreshToken, context) => refresh(connection, refreshToken, context),
@@ -24,7 +24,7 @@ export function createProvider(options: ResolvedProvider, deps: ProviderDependen
     logout: (tokens) => logout(connection, tokens),
     endSessionUrl: (request) => endSessionUrl(connection, request),
     mayBe: (issuer) => withoutSlash(issuer) === withoutSlash(options.issuer?.href ?? options.server?.issuer ?? ''),
-    issuer: async () => (await connection.configuration()).serverMetadata().issuer,
+    issuer: async () => (await connection.server()).issuer,
     verifyLogoutToken: (token) => verifyLogoutToken(connection, token),
   };
 }
