@@ -12,14 +12,14 @@ import { refresh } from './refresh.js';
 export function createAuthorizationServer(options: ResolvedProvider, dependencies: ProviderDependencies): AuthorizationServer {
   const connection = connect(options, dependencies);
   return {
-    promisesIssuer: async () => (await connection.configuration()).serverMetadata().authorization_response_iss_parameter_supported === true,
+    promisesIssuer: async () => (await connection.server()).authorization_response_iss_parameter_supported === true,
     authorizationUrl: (request) => authorizationUrl(connection, request),
     exchangeCode: (callback, checks) => exchangeCode(connection, callback, checks),
     refresh: (refreshToken, context) => refresh(connection, refreshToken, context),
     revoke: (token, hint) => revoke(connection, token, hint),
     logout: (tokens) => logout(connection, tokens),
     endSessionUrl: (request) => endSessionUrl(connection, request),
-    issuer: async () => (await connection.configuration()).serverMetadata().issuer,
+    issuer: async () => (await connection.server()).issuer,
     verifyLogoutToken: (token) => verifyLogoutToken(connection, token),
   };
 }

@@ -20,7 +20,8 @@ export async function exchangeCode(connection: Connection, callback: URL, checks
     throw new LoginError('ERR_CODE_FLOW_STATE_UNKNOWN', 'The record of the login under way is incomplete. Start the login again.');
   }
   const call = startCall('login', httpTimeoutSeconds);
-  const configuration = connection.ask(await connection.configuration(), call);
+  const server = await connection.server();
+  const configuration = await connection.configurationFor(call);
   const inFront = answersInFront(options);
   const frontIdToken = inFront ? (callback.searchParams.get('id_token') ?? undefined) : undefined;
   if (frontIdToken !== undefined) call.frontIdToken = frontIdToken;
@@ -29,10 +30,10 @@ export async function exchangeCode(connection: Connection, callback: URL, checks
     if (inFront) checkSameUser(readClaims(frontIdToken), answer.claims());
     return verifiedTokens(answer, call, options);
   }).catch((error: unknown) => {
-    throw translateLoginError(error, { options, call, server: configuration.serverMetadata(), callback, checks });
+    throw translateLoginError(error, { options, call, server, callback, checks });
   });
   checkIssueTime(tokens.claims, options.name);
-  return withClaims(connection, configuration, call, tokens);
+  return withClaims(connection, call, tokens);
 }
 
 /** openid-client reads a hybrid answer in the fragment, which is where it is when no form_post brings it. */

@@ -1,5 +1,5 @@
 /** What every operation at one authorization server needs. */
-import { None, customFetch, type Configuration, type ServerMetadata } from 'openid-client';
+import { customFetch, type ClientAuth, type Configuration, type ServerMetadata } from 'openid-client';
 import type { Clock } from '../clock.js';
 import type { ResolvedProvider } from '../types.js';
 import type { TellProblem } from '../problems.js';
@@ -25,12 +25,12 @@ export interface Connection {
   readonly fetch: typeof fetch;
   readonly httpTimeoutSeconds: number;
   readonly clock: Clock;
-  /** openid-client's view of server and registration. Throws ProviderError while the server cannot be found. */
+  /** What is known of the server. Throws ProviderError while it cannot be found, as do the next two. */
+  readonly server: () => Promise<Readonly<ServerMetadata>>;
+  /** openid-client's view of server and registration, for what sends nothing: all share it. */
   readonly configuration: () => Promise<Configuration>;
-  /** The same with our id alone, for an endpoint that takes no authentication. */
-  readonly unauthenticated: (configuration: Configuration) => Configuration;
-  /** Lets openid-client ask with this configuration on behalf of the call: one call at a time. */
-  readonly ask: (configuration: Configuration, call: ServerCall) => Configuration;
+  /** One of the call's own, with which openid-client asks on its behalf. `authentication`: other than the registration's. */
+  readonly configurationFor: (call: ServerCall, authentication?: ClientAuth) => Promise<Configuration>;
   /** Its public keys, kept for a while. */
   readonly findKeys: FindServerKeys;
 }
@@ -40,32 +40,36 @@ export function connect(options: ResolvedProvider, dependencies: ProviderDepende
   const { fetch, httpTimeoutSeconds, clock, tell } = dependencies;
   const serverFetch = createServerFetch(options, { fetch: watchClock(options.name, { fetch, clock, tell }), httpTimeoutSeconds, clock });
   const registration = createRegistration(options);
-  const findServer = finder();
+  const server = finder();
+  let shared: Configuration | undefined;
   return {
     options,
     fetch,
     httpTimeoutSeconds,
     clock,
-    configuration,
-    ask(configuration, call) {
+    server,
+    configuration: async () => (shared ??= await newConfiguration()),
+    async configurationFor(call, authentication) {
+      const configuration = await newConfiguration(authentication);
       configuration[customFetch] = serverFetch(call);
       return configuration;
     },
-    unauthenticated: (configuration) => registration.configuration(configuration.serverMetadata(), None()),
     findKeys: createServerKeys({ name: options.name, serverFetch, httpTimeoutSeconds, clock }),
   };
 
-  async function configuration(): Promise<Configuration> {
-    const server = await findServer();
+  async function newConfiguration(authentication?: ClientAuth): Promise<Configuration> {
     const { issuer } = options;
-    return issuer !== undefined && isEntraId(issuer) ? entraIdConfiguration(issuer, server, registration) : registration.configuration(server);
+    const found = await server();
+    return issuer !== undefined && isEntraId(issuer)
+      ? entraIdConfiguration(issuer, found, registration, authentication)
+      : registration.configuration(found, authentication);
   }
 
   function finder(): () => Promise<Readonly<ServerMetadata>> {
-    const { issuer, server } = options;
+    const { issuer } = options;
     if (issuer !== undefined) return createDiscovery(issuer, options, registration, { serverFetch, httpTimeoutSeconds, clock });
-    if (server === undefined) throw new TypeError('A provider has either an issuer or a server.');
-    const described = server as unknown as ServerMetadata; // checked by the options
+    if (options.server === undefined) throw new TypeError('A provider has either an issuer or a server.');
+    const described = options.server as unknown as ServerMetadata; // checked by the options
     return () => Promise.resolve(described);
   }
 }

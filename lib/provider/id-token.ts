@@ -36,11 +36,11 @@ function decoded(idToken: string | undefined, part: 0 | 1): JsonObject | undefin
  * `at_hash` ties the access token to the ID Token that came along (OpenID Connect Core §3.1.3.6). It may be left out; a wrong one says
  * that the two do not belong together. Algorithms without an agreed hash have none to compare with.
  */
-export function hasForeignAccessToken(idToken: string, accessToken: string): boolean {
-  const { at_hash: given } = readClaims(idToken) ?? {};
+export function hasForeignAccessToken(idToken: string, { at_hash: given }: JsonObject, accessToken: string): boolean {
+  if (given === undefined) return false;
   const { alg } = readHeader(idToken) ?? {};
   const hash = typeof alg === 'string' ? hashOf(alg) : undefined;
-  if (given === undefined || hash === undefined) return false;
+  if (hash === undefined) return false;
   const digest = createHash(hash).update(accessToken).digest();
   return given !== digest.subarray(0, digest.length / 2).toString('base64url');
 }

@@ -1,5 +1,5 @@
 /** Who logged in: the ID Token's claims, with what UserInfo or the option `identity` adds. */
-import { fetchUserInfo, skipSubjectCheck, type Configuration } from 'openid-client';
+import { fetchUserInfo, skipSubjectCheck } from 'openid-client';
 import { CodeFlowError, LoginError } from '../errors.js';
 import type { Claims, TokenResponse } from '../types.js';
 import { createBearerFetch } from './bearer-fetch.js';
@@ -10,26 +10,22 @@ import { callWithin, runCall, type ServerCall } from './server-call.js';
 import { isJsonObject } from './token-answer.js';
 
 /** The same tokens, with claims as far as anybody knows them. The ID Token's own are proven and win. */
-export async function withClaims(connection: Connection, configuration: Configuration, call: ServerCall, tokens: TokenResponse): Promise<TokenResponse> {
+export async function withClaims(connection: Connection, call: ServerCall, tokens: TokenResponse): Promise<TokenResponse> {
   const { userInfo, identity } = connection.options;
   if (!userInfo && identity === undefined) return tokens;
-  const found = userInfo ? await userInfoClaims(connection, configuration, call, tokens) : await identityClaims(connection, call, tokens);
+  const found = userInfo ? await userInfoClaims(connection, call, tokens) : await identityClaims(connection, call, tokens);
   return found === undefined ? tokens : { ...tokens, claims: { ...found, ...tokens.claims } };
 }
 
 /** OpenID Connect Core §5.3.2: with an ID Token, both must name the same subject. */
-async function userInfoClaims(
-  { options, ask }: Connection,
-  configuration: Configuration,
-  call: ServerCall,
-  { accessToken, claims }: TokenResponse,
-): Promise<Claims> {
+async function userInfoClaims({ options, configurationFor }: Connection, call: ServerCall, { accessToken, claims }: TokenResponse): Promise<Claims> {
   try {
     // Marked as deprecated by openid-client to make it stand out: without an ID Token there is no subject to compare with.
     // eslint-disable-next-line @typescript-eslint/no-deprecated
     const subject = claims?.sub ?? skipSubjectCheck;
     const asking = callWithin(call, 'userinfo');
-    return await runCall(asking, () => fetchUserInfo(ask(configuration, asking), accessToken, subject));
+    const configuration = await configurationFor(asking);
+    return await runCall(asking, () => fetchUserInfo(configuration, accessToken, subject));
   } catch (error) {
     if (codeOf(error) === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') {
       throw new LoginError('ERR_CODE_FLOW_SUBJECT_MISMATCH', `The UserInfo endpoint of the authorization server "${options.name}" names another user than the ID Token.`);

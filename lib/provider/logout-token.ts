@@ -46,7 +46,7 @@ interface Parts {
 export async function verifyLogoutToken(connection: Connection, token: string): Promise<LogoutTokenVerdict> {
   const parts = partsOf(token);
   if (parts === undefined) return 'it is not a signed JWT';
-  const server = (await connection.configuration()).serverMetadata();
+  const server = await connection.server();
   const { options, clock } = connection;
   const expected = { issuer: server.issuer, clientId: options.clientId, clock };
   const problem = headerProblem(parts.header, algorithmsOf(options, server.id_token_signing_alg_values_supported)) ?? claimsProblem(parts.claims, expected);

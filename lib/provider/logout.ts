@@ -1,5 +1,5 @@
 /** Telling the authorization server that a login is over. */
-import { buildEndSessionUrl, tokenRevocation } from 'openid-client';
+import { None, buildEndSessionUrl, tokenRevocation } from 'openid-client';
 import { createBearerFetch } from './bearer-fetch.js';
 import type { Connection } from './connection.js';
 import { functionFailed } from './login-claims.js';
@@ -11,12 +11,13 @@ import { runCall, startCall } from './server-call.js';
 export async function revoke(connection: Connection, token: string, hint: 'refresh_token' | 'access_token'): Promise<boolean> {
   if (connection.options.revocation !== hint) return false;
   const call = startCall('revocation', connection.httpTimeoutSeconds);
-  const configuration = await connection.configuration();
-  const server = configuration.serverMetadata();
+  const server = await connection.server();
   if (server.revocation_endpoint === undefined) return false;
-  const client = takesNoAuthentication(server.revocation_endpoint_auth_methods_supported) ? connection.unauthenticated(configuration) : configuration;
+  // Where no authentication is taken, our id alone says who asks.
+  const authentication = takesNoAuthentication(server.revocation_endpoint_auth_methods_supported) ? None() : undefined;
+  const configuration = await connection.configurationFor(call, authentication);
   try {
-    await runCall(call, () => tokenRevocation(connection.ask(client, call), token, { token_type_hint: hint }));
+    await runCall(call, () => tokenRevocation(configuration, token, { token_type_hint: hint }));
     return true;
   } catch (error) {
     throw toProviderError(error, connection.options.name);
@@ -29,8 +30,8 @@ const LONGEST_URL = 8000;
 /** OpenID Connect RP-Initiated Logout §2; openid-client adds the `client_id`. */
 export async function endSessionUrl(connection: Connection, request: Parameters<Provider['endSessionUrl']>[0]): Promise<URL | undefined> {
   const { idTokenHint, postLogoutRedirectUri } = request;
+  if ((await connection.server()).end_session_endpoint === undefined) return undefined;
   const configuration = await connection.configuration();
-  if (configuration.serverMetadata().end_session_endpoint === undefined) return undefined;
   try {
     const parameters = { post_logout_redirect_uri: postLogoutRedirectUri };
     const withoutHint = buildEndSessionUrl(configuration, parameters);

@@ -17,8 +17,8 @@ export async function refresh(connection: Connection, refreshToken: string, cont
   const call = startCall('refresh', httpTimeoutSeconds);
   let issuer = '';
   try {
-    const configuration = connection.ask(await connection.configuration(), call);
-    issuer = configuration.serverMetadata().issuer;
+    ({ issuer } = await connection.server());
+    const configuration = await connection.configurationFor(call);
     const tokens = await runCall(call, async () => {
       const answer = await refreshTokenGrant(configuration, refreshToken, grantParameters(context));
       return verifiedTokens(answer, call, options);

@@ -20,8 +20,8 @@ export interface Registration {
   readonly metadata: Partial<ClientMetadata>;
   readonly authentication: ClientAuth;
   /**
-   * Each operation has a new one, which gets the fetch of its call: openid-client then remembers no keys, and asks our fetch, which knows when to
-   * renew them.
+   * Each operation that sends has a new one, which gets the fetch of its call: openid-client then remembers no keys, and asks our fetch, which
+   * knows when to renew them.
    */
   readonly configuration: (server: Readonly<ServerMetadata>, authentication?: ClientAuth) => Configuration;
   /** Tells a configuration that was made elsewhere what ours are told. */

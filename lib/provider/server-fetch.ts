@@ -36,7 +36,8 @@ type ServerStyle = TokenRequestStyle & Pick<ResolvedProvider, 'server' | 'idToke
 interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  readonly text: string;
+  /** `undefined`: it is no JSON object. */
+  readonly body: JsonObject | undefined;
 }
 
 export function createServerFetch(style: ServerStyle, { fetch, httpTimeoutSeconds, clock }: ServerFetchDependencies): ServerFetch {
@@ -49,7 +50,7 @@ export function createServerFetch(style: ServerStyle, { fetch, httpTimeoutSecond
     if (kind === 'keys') return jsonResponse(await keySet.get(keyIdOf(call), () => fetchKeys(call, url, init)));
     const request = kind === 'token' ? styledTokenRequest(init, style) : init;
     const answer = await send(fetch(call), url, request, kind, call.deadline);
-    if (!isSuccess(answer) || (call.operation === 'refresh' && saysNo(answer.text))) throw refusalOf(kind, answer, clock.now());
+    if (!isSuccess(answer) || (call.operation === 'refresh' && saysNo(answer))) throw refusalOf(kind, answer, clock.now());
     return usableResponse(kind, answer, call, style);
   };
 
@@ -89,7 +90,7 @@ async function send(
     const request = { ...init, redirect: 'manual', signal: deadline } as RequestInit;
     const response = await within(deadline, expired, fetch(url, request));
     if (isRedirect(response)) throw unusable(kind, 'a redirect, which is never followed');
-    return { status: response.status, headers: response.headers, text: await readBody(response, kind, deadline) };
+    return { status: response.status, headers: response.headers, body: asJsonObject(await readBody(response, kind, deadline)) };
   } catch (error) {
     if (error instanceof RequestFailure) throw error;
     // The error of a fetch is not kept: it may hold the request, and says no more than that there is no answer.
@@ -123,13 +124,11 @@ async function readBody(response: Response, kind: RequestKind, deadline: AbortSi
 }
 
 /** GitHub refuses with status 200: without this, nobody would ever be told that a refresh token has ended. */
-function saysNo(text: string): boolean {
-  const body = asJsonObject(text);
+function saysNo({ body }: Answer): boolean {
   return typeof body?.['error'] === 'string' && body['error'] !== '' && body['access_token'] === undefined;
 }
 
-function refusalOf(kind: RequestKind, { status, headers, text }: Answer, now: number): RequestFailure {
-  const body = asJsonObject(text);
+function refusalOf(kind: RequestKind, { status, headers, body }: Answer, now: number): RequestFailure {
   const error = typeof body?.['error'] === 'string' && body['error'] !== '' ? body['error'] : undefined;
   const isPage = /\bhtml\b/i.test(headers.get('content-type') ?? '');
   const verdict = kind === 'token' || kind === 'revocation' ? judge(status, error, isPage) : isBusy(status) ? 'unavailable' : 'unusable';
@@ -152,8 +151,7 @@ function usableResponse(kind: RequestKind, answer: Answer, call: ServerCall, sty
   return jsonResponse(toWire(tokens));
 }
 
-function usableBody(kind: RequestKind, { text }: Answer): JsonObject {
-  const body = asJsonObject(text);
+function usableBody(kind: RequestKind, { body }: Answer): JsonObject {
   if (body === undefined) throw unusable(kind, 'something that is no JSON object');
   return body;
 }
@@ -162,8 +160,13 @@ function isKeySet(body: JsonObject): boolean {
   return Array.isArray(body['keys']) && body['keys'].every((key) => typeof key === 'object' && key !== null);
 }
 
+/**
+ * Of what is parsed already. openid-client asks for `json()` alone, and gets this very object, without a stream to read it from once more; so it
+ * also meets the same keys again, and takes those that it has imported.
+ */
 function jsonResponse(body: JsonObject): Response {
-  return new Response(JSON.stringify(body), { status: 200, headers: { 'content-type': 'application/json' } });
+  const response = new Response(null, { status: 200, headers: { 'content-type': 'application/json' } });
+  return Object.assign(response, { json: () => Promise.resolve(body) });
 }
 
 function unusable(kind: RequestKind, what: string): RequestFailure {

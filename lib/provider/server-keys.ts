@@ -6,7 +6,6 @@ import { ProviderError } from '../errors.js';
 import { toProviderError } from './provider-errors.js';
 import { runCall, startCall } from './server-call.js';
 import type { ServerFetch } from './server-fetch.js';
-import { asJsonObject } from './token-answer.js';
 
 export type ServerKey = JsonWebKey & { readonly kid?: string; readonly use?: string; readonly key_ops?: unknown; readonly alg?: string };
 
@@ -36,7 +35,7 @@ export function createServerKeys({ name, serverFetch, httpTimeoutSeconds, clock 
     const call = startCall('keys', httpTimeoutSeconds);
     try {
       const answer = await runCall(call, () => serverFetch(call)(jwksUri, init));
-      const keys = asJsonObject(await answer.text())?.['keys'] as readonly ServerKey[]; // serverFetch hands on key sets alone
+      const { keys } = (await answer.json()) as { keys: readonly ServerKey[] }; // serverFetch hands on key sets alone
       kept = { keys, at: clock.monotonic() };
       failed = undefined;
       return keys;

@@ -17,6 +17,6 @@ export function verifiedTokens(answer: Answer, call: ServerCall, options: Resolv
   if (algorithm !== undefined && !hasValidMac(tokens.idToken, algorithm, options.clientSecret ?? '')) {
     throw new Error('The ID Token is not signed with the client secret.');
   }
-  if (hasForeignAccessToken(tokens.idToken, tokens.accessToken)) throw new Error('The ID Token was made for another access token.');
+  if (hasForeignAccessToken(tokens.idToken, claims, tokens.accessToken)) throw new Error('The ID Token was made for another access token.');
   return { ...tokens, claims: { ...claims } };
 }

@@ -1,9 +1,9 @@
 /** The cookies of logins: one each, sealed under its own name. It holds a login under way, and later what a finished one leaves. */
-import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { bytesOf, readCookies, writeCookie } from '../cookies.js';
 import type { Cookie, CookieFlags } from '../cookies.js';
 import { appendSetCookie } from '../http.js';
+import { hashId } from '../seal.js';
 import type { Sealer } from '../seal.js';
 import type { Request, Response } from '../types.js';
 
@@ -82,7 +82,7 @@ interface LoginCookieSettings {
 
 export function createLoginCookies({ sealer, clock, sessionCookieName, flags }: LoginCookieSettings): LoginCookies {
   const prefix = `${sessionCookieName}-login-`;
-  const nameOf = (state: string): string => prefix + createHash('sha256').update(state).digest('base64url').slice(0, 16);
+  const nameOf = (state: string): string => prefix + hashId(state).slice(0, 16);
   const isOver = (since: number): boolean => since + LIFETIME_SECONDS <= clock.now() / 1000;
 
   /** What opens is authentic: sealed below, under this very name. */

@@ -1,5 +1,5 @@
 /** D6: keys that change, tokens that name keys which nobody has, and how often the server is asked for them. */
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { exportJWK, generateKeyPair, type CryptoKey, type JWK } from 'jose';
 import { createKeySet } from '../../lib/provider/key-set.js';
 import type { Provider } from '../../lib/provider/provider.js';
@@ -86,6 +86,22 @@ describe('a key that changed', () => {
     clock.forward(301);
     expect(await rejection(login())).toMatchObject(invalid);
   });
+});
+
+it('a key is imported once for as long as it is kept, however many ID Tokens it signed', async () => {
+  const importKey = jest.spyOn(crypto.subtle, 'importKey');
+  try {
+    for (let round = 0; round < 3; round += 1) {
+      const { refreshToken, idToken } = await login();
+      expect(await provider.refresh(refreshToken!, { idToken })).toMatchObject({ kind: 'tokens' });
+    }
+    expect(importKey).toHaveBeenCalledTimes(1);
+    clock.forward(301);
+    await login();
+    expect(importKey).toHaveBeenCalledTimes(2);
+  } finally {
+    importKey.mockRestore();
+  }
 });
 
 describe('a key that nobody has', () => {

@@ -75,7 +75,7 @@ export const parsers: readonly Parser[] = [
   ...parsersOf('json', 'the token answer', (text) => parseTokenAnswer(asJsonObject(text.slice(0, mostOfAnAnswer)) ?? {})),
   ...parsersOf('json', 'its parts', (text) => parseTokenAnswer({ access_token: text, token_type: 'bearer', scope: text, expires_in: text })),
   ...parsersOf('token', 'readClaims', readClaims),
-  ...parsersOf('token', 'at_hash', (text) => hasForeignAccessToken(text, text)),
+  ...parsersOf('token', 'at_hash', (text) => hasForeignAccessToken(text, { at_hash: text }, text)),
   ...parsersOf('token', 'unsealing', (text) => [Buffer.from(text), Buffer.from(text, 'base64url')].map((sealed) => [sealer.open('grant', 'id', sealed), sealer.mayBeOthers(sealed)])),
 ];
 
