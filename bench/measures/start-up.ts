@@ -2,6 +2,7 @@
 import { floors, peers, thisPackage, type Contestant } from '../contestants.js';
 import { App } from '../parts/app.js';
 import type { Bench, Measure } from '../parts/bench.js';
+import { Browser } from '../parts/browser.js';
 import { inTurn, median, spread } from '../parts/statistics.js';
 
 interface Sample {
@@ -16,7 +17,7 @@ async function sample({ world }: Bench, contestant: Contestant): Promise<Sample>
   const app = await App.start(world, contestant);
   await (await fetch(`${app.origin}/public`)).text();
   const answerMs = performance.now() - startedAt;
-  if (contestant.login === 'GET /login') await (await fetch(`${app.origin}/login`, { redirect: 'manual' })).text();
+  if (contestant.login === 'GET /login') await new Browser(app).leave('/login');
   const redirectMs = contestant.login === 'GET /login' ? performance.now() - startedAt : NaN;
   const cpuMs = (await app.cpu()) / 1000;
   const { rss } = await app.memory();

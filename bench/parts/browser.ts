@@ -16,6 +16,7 @@ interface Page {
 
 const MOST_REDIRECTS = 8;
 const agent = new Agent({ keepAlive: true });
+const NAVIGATION = { accept: 'text/html', 'sec-fetch-mode': 'navigate' };
 
 interface Sent {
   readonly method?: string;
@@ -52,7 +53,7 @@ export class Browser {
     for (let hops = 0; hops < MOST_REDIRECTS; hops += 1) {
       const own = url.origin === this.#app.baseUrl;
       const cookie = own && this.#cookies.size > 0 ? { cookie: this.cookie } : {};
-      const headers = { host: url.host, accept: 'text/html', 'sec-fetch-mode': 'navigate', ...next.headers, ...cookie };
+      const headers = { host: url.host, ...NAVIGATION, ...next.headers, ...cookie };
       const { answer, text } = await send(own ? new URL(url.pathname + url.search, this.#app.origin) : url, { ...next, headers });
       const { statusCode: status = 0 } = answer;
       if (own) setCookieBytes += this.#keep(answer.headers['set-cookie'] ?? []);
@@ -61,6 +62,13 @@ export class Browser {
       next = {};
     }
     throw new Error(`the bench was sent round in circles at ${url.origin}${url.pathname}`);
+  }
+
+  /** Opens a page that has to lead somewhere else at once, and does not follow. */
+  async leave(path: string): Promise<void> {
+    const { host } = new URL(this.#app.baseUrl);
+    const { answer } = await send(new URL(path, this.#app.origin), { headers: { host, ...NAVIGATION } });
+    if (answer.headers.location === undefined) throw new Error(`${path} led nowhere, with HTTP ${answer.statusCode}`);
   }
 
   #keep(cookies: readonly string[]): number {

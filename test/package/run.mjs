@@ -39,6 +39,23 @@ function packInto(directory) {
   return join(directory, packed.filename);
 }
 
+/** What Node loads with a built file before anything runs. A bundle that is not split would load all of it. */
+function loadedWith(file, known = new Set()) {
+  const imports = [...readFileSync(join(repository, 'dist', file), 'utf8').matchAll(/^(?:import|export|\}) [^;]*?from "([^"]+)";/gm)].map(([, name]) => name);
+  for (const name of imports.filter((each) => !known.has(each))) {
+    known.add(name);
+    if (name.startsWith('./') && name.endsWith('.js')) loadedWith(name, known);
+  }
+  return known;
+}
+
+function checkStart() {
+  const loaded = loadedWith('index.js');
+  if (!loaded.has('express-session')) throw new Error(`this does not see what is loaded: ${[...loaded].join(', ')}`);
+  const late = ['openid-client', 'ioredis'].filter((name) => loaded.has(name));
+  if (late.length > 0) throw new Error(`an app must start without ${late.join(' and ')}`);
+}
+
 function tryConsumer(name, scratch, tarball) {
   const project = join(scratch, name);
   cpSync(join(consumersDirectory, name), project, { recursive: true });
@@ -56,6 +73,7 @@ const names = readdirSync(consumersDirectory).filter((name) => chosen.length ===
 const scratch = mkdtempSync(join(tmpdir(), 'express-code-flow-package-'));
 try {
   npm(repository, 'run', '--silent', 'build');
+  checkStart();
   const tarball = packInto(scratch);
   let failed = 0;
   for (const name of names) {
