@@ -9,6 +9,7 @@ const named = Object.fromEntries(Array.from({ length: providers }, (_, index) =>
 const auth = codeFlow({
   ...(providers === 1 ? { provider } : { providers: named }),
   baseUrl,
+  afterLogin: '/me', // as the others
   secret,
   redis,
   apis: [api],
