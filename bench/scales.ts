@@ -10,7 +10,7 @@ export const scales: Readonly<Record<Scale['name'], Scale>> = {
     stampedeRounds: 1,
     steady: { rounds: 1, seconds: 5 },
     startUps: 2,
-    sessions: { own: [500, 1000], peers: [500] },
+    sessions: { inRedis: [500, 1000], inCookies: [500] },
     scaling: { sessions: [1, 100, 10_000], subjects: [1, 10, 100], providers: [1, 10, 100] },
   },
   default: {
@@ -21,7 +21,7 @@ export const scales: Readonly<Record<Scale['name'], Scale>> = {
     stampedeRounds: 3,
     steady: { rounds: 2, seconds: 8 },
     startUps: 5,
-    sessions: { own: [1000, 5000], peers: [1000] },
+    sessions: { inRedis: [1000, 5000], inCookies: [1000] },
     scaling: { sessions: [1, 100, 10_000, 100_000], subjects: [1, 10, 100, 1000], providers: [1, 10, 100, 1000] },
   },
   full: {
@@ -32,7 +32,7 @@ export const scales: Readonly<Record<Scale['name'], Scale>> = {
     stampedeRounds: 7,
     steady: { rounds: 3, seconds: 16 },
     startUps: 11,
-    sessions: { own: [1000, 10_000, 50_000], peers: [1000, 10_000, 50_000] },
+    sessions: { inRedis: [1000, 10_000, 50_000], inCookies: [1000, 10_000] },
     scaling: { sessions: [1, 10, 100, 1000, 10_000, 100_000], subjects: [1, 10, 100, 1000], providers: [1, 10, 100, 1000] },
   },
 };

@@ -65,10 +65,10 @@ async function grow(bench: Bench, contestant: Contestant, sizes: readonly number
 export const memory: Measure = {
   name: 'memory',
   async run(bench) {
-    const { own, peers: others } = bench.scale.sessions;
+    const { inRedis, inCookies } = bench.scale.sessions;
     const samples: Record<string, readonly Point[]> = {};
     for (const contestant of [thisPackage, ...peers]) {
-      samples[contestant.name] = await grow(bench, contestant, contestant === thisPackage ? own : others);
+      samples[contestant.name] = await grow(bench, contestant, contestant.store === 'Redis' ? inRedis : inCookies);
     }
     const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
     const rows = Object.entries(samples).flatMap(([name, points]) =>

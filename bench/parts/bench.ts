@@ -14,8 +14,8 @@ export interface Scale {
   readonly stampedeRounds: number;
   readonly steady: { readonly rounds: number; readonly seconds: number };
   readonly startUps: number;
-  /** Numbers of sessions in the table of memory: of this package, and of the peers. */
-  readonly sessions: { readonly own: readonly number[]; readonly peers: readonly number[] };
+  /** Numbers of sessions in the table of memory: with those that keep them in Redis, and with those that keep none. */
+  readonly sessions: { readonly inRedis: readonly number[]; readonly inCookies: readonly number[] };
   readonly scaling: { readonly sessions: readonly number[]; readonly subjects: readonly number[]; readonly providers: readonly number[] };
 }
 

@@ -45,16 +45,19 @@ export const MARKS = ['out', 'dead'] as const;
 const READS_STILL_WORK = new Set<string | undefined>(['READONLY', 'MISCONF', 'NOREPLICAS']);
 
 /**
- * A set is a list of `end:member`, ends in epoch seconds, the oldest first: a sorted set takes four times the memory. Marks stand before all
- * members, and end after `MARK_SECONDS`. All time is Redis' own.
+ * A set is a list of `end:member`, ends in epoch seconds, the oldest first: a sorted set of such long members takes some 750 bytes more. Marks stand
+ * before all members, and end after `MARK_SECONDS`. All time is Redis' own.
  */
-const BEGIN = `local t=redis.call('TIME'); local now=t[1]+t[2]/1000000
-local function parts(entry)
+const PARTS = `local function parts(entry)
   local colon=string.find(entry,':',1,true)
   return tonumber(string.sub(entry,1,colon-1)),string.sub(entry,colon+1)
 end
-local function isMark(member) return member=='out' or member=='dead' end
-local function expireAt(ends) redis.call('EXPIREAT',KEYS[1],string.format('%.0f',math.ceil(ends))) end
+local function isMark(member) return member=='out' or member=='dead' end`;
+
+const BEGIN = `local t=redis.call('TIME'); local now=t[1]+t[2]/1000000
+${PARTS}`;
+
+const EXPIRY = `local function expireAt(ends) redis.call('EXPIREAT',KEYS[1],string.format('%.0f',math.ceil(ends))) end
 local function keepUntil(ends)
   local left=redis.call('PTTL',KEYS[1])
   if left<0 or now*1000+left<ends*1000 then expireAt(ends) end
@@ -62,6 +65,7 @@ end`;
 
 /** ARGV: member, end. Answers the age of each mark in milliseconds, or the empty string. What is sent twice is added once. */
 const ADD_MEMBER = redisScript(`${BEGIN}
+${EXPIRY}
 local first=redis.call('LRANGE',KEYS[1],0,1)
 while first[1] and parts(first[1])<=now do
   redis.call('LREM',KEYS[1],1,first[1])
@@ -84,6 +88,7 @@ return {age.out,age.dead}`);
 
 /** ARGV: mark. */
 const MARK_AND_LIST = redisScript(`${BEGIN}
+${EXPIRY}
 local members={}
 for _,entry in ipairs(redis.call('LRANGE',KEYS[1],0,-1)) do
   local ends,member=parts(entry)
@@ -103,13 +108,24 @@ for _,entry in ipairs(redis.call('LRANGE',KEYS[1],0,-1)) do
 end
 return members`);
 
-/** ARGV: members. */
-const REMOVE_MEMBERS = redisScript(`${BEGIN}
+/** ARGV: members, each once. Those that are ended come from the front, in order: no more of the list is looked at than it takes to find them. */
+const REMOVE_MEMBERS = redisScript(`${PARTS}
 local gone={}
 for _,member in ipairs(ARGV) do gone[member]=true end
-for _,entry in ipairs(redis.call('LRANGE',KEYS[1],0,-1)) do
-  local _,member=parts(entry)
-  if gone[member] then redis.call('LREM',KEYS[1],1,entry) end
+local from,left=0,#ARGV
+while left>0 do
+  local entries=redis.call('LRANGE',KEYS[1],from,from+199)
+  if not entries[1] then break end
+  from=from+#entries
+  for _,entry in ipairs(entries) do
+    local _,member=parts(entry)
+    if gone[member] then
+      redis.call('LREM',KEYS[1],1,entry)
+      gone[member]=nil
+      from=from-1
+      left=left-1
+    end
+  end
 end
 return {}`);
 

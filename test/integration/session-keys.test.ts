@@ -82,6 +82,17 @@ it('E6: a member that is sent twice is there once, and one that is removed is go
   expect(texts(await keys.members(key))).toEqual(['b', 'c']);
 });
 
+it('members are found wherever they stand, and those in front of them stay', async () => {
+  const key = randomUUID();
+  const names = Array.from({ length: 450 }, (_, index) => `member ${index}`);
+  const pipeline = redis.client().pipeline();
+  for (const name of names) pipeline.rpush(key, `${now() + 100}:${name}`);
+  await pipeline.exec();
+  const [gone, left] = [names.filter((_, index) => index % 3 === 0), names.filter((_, index) => index % 3 !== 0)];
+  await keys.removeMembers(key, ['unknown', ...gone].map(bytes));
+  expect((await keys.members(key)).map(String)).toEqual(left);
+});
+
 it('a member may be any bytes, and those that are over make room', async () => {
   const key = randomUUID();
   const odd = Buffer.from([0, 58, 255, 10, 13, 58, 0]);
