@@ -1,4 +1,4 @@
-/** Where the CPU of an authenticated `GET /me` goes: `npx tsx bench/profile.ts [contestant's file] [path]`, after `npm run build`. */
+/** Where the CPU of an authenticated `GET /me`, of another path, or of a login goes: `npx tsx bench/profile.ts [contestant's file] [path|login]`, after `npm run build`. */
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,20 +8,71 @@ import { login } from './parts/browser.js';
 import { load } from './parts/load.js';
 import { startWorld } from './parts/world.js';
 
+interface Frame {
+  readonly functionName: string;
+  readonly url: string;
+  readonly lineNumber: number;
+}
+
 interface Profile {
-  readonly nodes: readonly { readonly id: number; readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number } }[];
+  readonly nodes: readonly { readonly id: number; readonly callFrame: Frame; readonly children?: readonly number[] }[];
   readonly samples: readonly number[];
   readonly timeDeltas: readonly number[];
 }
 
 const REQUESTS = 30_000;
+const LOGINS = 600;
 const MOST = 45;
 
-function selfTimes({ nodes, samples, timeDeltas }: Profile): Map<string, number> {
-  const names = new Map(nodes.map(({ id, callFrame: { functionName, url, lineNumber } }) => [id, `${functionName || '(anonymous)'} ${url.replace(/^.*?(?=node_modules|dist|contestants|node:)/, '')}:${lineNumber + 1}`]));
-  const times = new Map<string, number>();
-  for (const [index, id] of samples.entries()) times.set(names.get(id)!, (times.get(names.get(id)!) ?? 0) + timeDeltas[index]!);
+const nameOf = ({ functionName, url, lineNumber }: Frame): string =>
+  `${functionName || '(anonymous)'} ${url.replace(/^.*?(?=node_modules|dist|contestants|node:)/, '')}:${lineNumber + 1}`;
+
+/** Each sample counts for the innermost of these that it stands in. */
+const PARTS: readonly (readonly [string, RegExp])[] = [
+  ['express-session, connect-redis', /node_modules\/(?:express-session|connect-redis|cookie-signature|uid-safe|random-bytes|on-headers)\//],
+  ['ioredis', /node_modules\/(?:ioredis|@ioredis|redis-errors|standard-as-callback)\//],
+  ['openid-client and its parts', /node_modules\/(?:openid-client|oauth4webapi|jose)\//],
+  ['passport', /node_modules\/passport/],
+  ['Express and its parts', /node_modules\//],
+  ['fetch', /node:internal\/deps\/undici/],
+  ['cryptography', /node:(?:internal\/)?crypto/],
+  ['this package', /\/dist\//],
+  ['the app', /contestants\//],
+];
+
+function partOf({ functionName, url }: Frame): string | undefined {
+  if (functionName === '(idle)' || functionName === '(garbage collector)') return functionName.slice(1, -1);
+  if (url === '' && /^write(?:v|Buffer|Utf8String|Latin1String)$/.test(functionName)) return 'writes to sockets';
+  return PARTS.find(([, pattern]) => pattern.test(url))?.[0];
+}
+
+interface Times {
+  readonly byPart: Map<string, number>;
+  readonly byFunction: Map<string, number>;
+}
+
+function timesOf({ nodes, samples, timeDeltas }: Profile): Times {
+  const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
+  const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
+  const parts = new Map<number, string>();
+  for (const { id } of nodes) {
+    let part: string | undefined;
+    for (let own: number | undefined = id; own !== undefined && part === undefined; own = parents.get(own)) part = partOf(frames.get(own)!);
+    parts.set(id, part ?? 'node: http, net, promises');
+  }
+  const times = { byPart: new Map<string, number>(), byFunction: new Map<string, number>() };
+  const add = (sums: Map<string, number>, name: string, time: number): unknown => sums.set(name, (sums.get(name) ?? 0) + time);
+  for (const [index, id] of samples.entries()) {
+    add(times.byPart, parts.get(id)!, timeDeltas[index]!);
+    add(times.byFunction, nameOf(frames.get(id)!), timeDeltas[index]!);
+  }
   return times;
+}
+
+function print(title: string, times: ReadonlyMap<string, number>, count: number): void {
+  const lines = [...times].filter(([name]) => !/^\(?idle\b/.test(name)).sort(([, a], [, b]) => b - a).slice(0, MOST);
+  process.stdout.write(`${title}\n`);
+  for (const [name, time] of lines) process.stdout.write(`${(time / count).toFixed(2).padStart(8)}  ${name}\n`);
 }
 
 const [wanted = thisPackage.file, path = '/me'] = process.argv.slice(2);
@@ -30,17 +81,23 @@ const directory = await mkdtemp(join(tmpdir(), 'bench-profile-'));
 const world = await startWorld();
 try {
   const app = await App.start(world, contestant, { execArgv: ['--cpu-prof', `--cpu-prof-dir=${directory}`] });
-  const { cookie } = await login(world, contestant, app);
-  await load([app.origin], { path, cookies: [cookie], requests: 3000 });
+  const logIn = async (times: number): Promise<string> => {
+    for (let count = 1; count < times; count += 1) await login(world, contestant, app);
+    return (await login(world, contestant, app)).cookie;
+  };
+  const cookie = await logIn(1);
+  const work = (share: number): Promise<unknown> =>
+    path === 'login' ? logIn(LOGINS * share) : load([app.origin], { path, cookies: [cookie], requests: REQUESTS * share });
+  await work(0.1);
   const before = await app.cpu();
-  await load([app.origin], { path, cookies: [cookie], requests: REQUESTS });
-  const cpu = ((await app.cpu()) - before) / REQUESTS;
+  await work(1);
+  const count = path === 'login' ? LOGINS : REQUESTS;
+  const cpu = ((await app.cpu()) - before) / count;
   await app.stop();
   const [file] = await readdir(directory);
-  const times = selfTimes(JSON.parse(await readFile(join(directory, file!), 'utf8')) as Profile);
-  const lines = [...times].filter(([name]) => !name.startsWith('(idle)')).sort(([, a], [, b]) => b - a).slice(0, MOST);
-  process.stdout.write(`${contestant.name}, GET ${path}: ${cpu.toFixed(0)} µs of CPU per request. Self time per request, µs:\n`);
-  for (const [name, time] of lines) process.stdout.write(`${(time / (REQUESTS + 3000)).toFixed(2).padStart(8)}  ${name}\n`);
+  const { byPart, byFunction } = timesOf(JSON.parse(await readFile(join(directory, file!), 'utf8')) as Profile);
+  print(`${contestant.name}, ${path}: ${cpu.toFixed(0)} µs of CPU each. On the main thread, the start included, µs each by part:`, byPart, count * 1.1);
+  print('By function:', byFunction, count * 1.1);
 } finally {
   await world.stop();
   await rm(directory, { recursive: true, force: true });

@@ -50,7 +50,7 @@ export function writeCookie(name: string, value: string, flags: CookieFlags, max
 }
 
 /** A value that was written as base64url (RFC 4648 §5); any other spelling of the same is nothing. */
-export function bytesOf({ value }: Cookie): Buffer {
+export function decodedValue({ value }: Cookie): Buffer {
   const bytes = Buffer.from(value, 'base64url');
   return bytes.toString('base64url') === value ? bytes : Buffer.alloc(0);
 }

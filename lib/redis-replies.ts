@@ -10,7 +10,7 @@ export function replyCode(error: unknown): string | undefined {
 /** Whatever we ask of Redis, for those who write its access rules. */
 const NEEDED =
   'GETEX, GET, GETDEL, TTL, PTTL, EXISTS, SET, DEL, PEXPIRE, EVALSHA and EVAL, and in scripts TIME, HGET, HMGET, HSET, HDEL, HINCRBY, PEXPIRE, DEL, ' +
-  'LRANGE, LPOS, LPUSH, RPUSH, LREM, PTTL and EXPIREAT';
+  'LRANGE, LPOS, LPUSH, RPUSH, LSET, LREM, PTTL and EXPIREAT';
 
 const THE_CLIENT = 'the client or URL that was passed as `redis`';
 

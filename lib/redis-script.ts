@@ -14,19 +14,14 @@ export type ScriptArguments = readonly (string | number | Buffer)[];
 
 /**
  * One key, so that it also runs on a cluster. A server that was restarted or failed over gets the text again. Every script of ours answers with a
- * list of strings, some of which are bytes.
+ * list of strings, some of which are bytes: hence callBuffer(), since ioredis has no type for its own `evalshaBuffer()`.
  */
 export async function runScript(client: RedisClient, script: RedisScript, key: string, args: ScriptArguments): Promise<Buffer[]> {
-  return (await evaluate(client, script, key, args)) as Buffer[];
-}
-
-async function evaluate(client: RedisClient, script: RedisScript, key: string, args: ScriptArguments): Promise<unknown> {
-  try {
-    return await client.callBuffer('evalsha', script.sha1, 1, key, ...args);
-  } catch (error) {
+  const asked = client.callBuffer('evalsha', script.sha1, 1, key, ...args).catch((error: unknown) => {
     if (replyCode(error) !== 'NOSCRIPT') throw error;
     return client.callBuffer('eval', script.lua, 1, key, ...args);
-  }
+  });
+  return (await asked) as Buffer[]; // as every script of ours
 }
 
 /** One command; on a cluster, where a command's keys share a node, one for each key. */

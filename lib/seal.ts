@@ -90,7 +90,8 @@ export function createSealer(secrets: readonly string[]): Sealer {
   const keys = secrets.map(masterKey);
   const sealing = keys[0];
   if (sealing === undefined) throw new TypeError('createSealer() needs a secret');
-  const keyThatSealed = (sealed: Buffer): MasterKey | undefined => keys.find(({ head }) => sealed.subarray(0, HEAD_BYTES).equals(head));
+  /** More than one only if the ids of two secrets are the same by chance. */
+  const keysThatSealed = (sealed: Buffer): MasterKey[] => keys.filter(({ head }) => sealed.subarray(0, HEAD_BYTES).equals(head));
 
   return {
     signingKeys: secrets.map((secret) => derive(secret, 'session cookie').toString('base64url')),
@@ -104,8 +105,11 @@ export function createSealer(secrets: readonly string[]): Sealer {
 
     open(purpose, id, sealed, context = '') {
       if (sealed.length < HEAD_BYTES + NONCE_BYTES + TAG_BYTES) return undefined;
-      const key = keyThatSealed(sealed);
-      return key === undefined ? undefined : decipher(keyOf(key, purpose, id), sealed.subarray(HEAD_BYTES), additionalData(key, context));
+      for (const key of keysThatSealed(sealed)) {
+        const text = decipher(keyOf(key, purpose, id), sealed.subarray(HEAD_BYTES), additionalData(key, context));
+        if (text !== undefined) return text;
+      }
+      return undefined;
     },
 
     sign: (purpose, text) => mac(sealing, purpose, text).toString('base64url'),
@@ -118,7 +122,7 @@ export function createSealer(secrets: readonly string[]): Sealer {
     mayBeOthers(sealed) {
       const [format = 0] = sealed;
       if (sealed.length < HEAD_BYTES || format < FORMAT || format > LAST_FORMAT) return false;
-      return keyThatSealed(sealed) === undefined;
+      return keysThatSealed(sealed).length === 0;
     },
   };
 }

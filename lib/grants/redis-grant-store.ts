@@ -122,7 +122,7 @@ class RedisGrantStore implements GrantStore {
   }
 }
 
-const numberAt = (found: Reply['found'], place: number): number => Number(found[place]);
+const numberAt = (found: Reply['found'], place: number): number => Number(found[place]?.toString());
 
 export function createRedisGrantStore(connection: RedisConnection, sealer: Sealer): GrantStore {
   return new RedisGrantStore(connection, sealer);

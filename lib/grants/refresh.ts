@@ -56,7 +56,8 @@ class StoreRefresher implements Refresher {
   readonly #store: GrantStore;
   readonly #clock: Clock;
   readonly #events: Events;
-  readonly #commitForMs: number;
+  /** The whole of one token call, and how long its answer is tried to be stored. */
+  readonly #callMs: number;
   readonly #locks: Locks;
   readonly #pending = new Set<Promise<unknown>>();
   readonly #healer: Healer;
@@ -65,7 +66,7 @@ class StoreRefresher implements Refresher {
     this.#store = store;
     this.#clock = clock;
     this.#events = events;
-    this.#commitForMs = httpTimeoutSeconds * 1000;
+    this.#callMs = Math.ceil(httpTimeoutSeconds * 1000);
     // Longer than the token call and the two store operations around it can take, so that the lock never runs out under a living
     // holder. Derived, never an option: a lease shorter than the call spends the refresh token twice (THREATS E3).
     this.#locks = createLocks(store, clock, Math.round((httpTimeoutSeconds + 2 * redisTimeoutSeconds) * 1000 + 4000));
@@ -107,10 +108,13 @@ class StoreRefresher implements Refresher {
     if (lock.takeover) this.#tell('refresh.takeover', request, attempt.version);
     this.#tell('refresh.started', request, attempt.version);
     const sentAt = this.#clock.monotonic();
+    // Of all that it takes, from here on, where the lock is held: a lease that is over before the token is sent spends it twice (THREATS E3).
+    const deadline = AbortSignal.timeout(this.#callMs);
     const outcome = await request.provider.refresh(lock.tokens.refreshToken, {
       idToken: lock.tokens.idToken,
       resource: request.resource === DEFAULT_RESOURCE ? undefined : request.resource,
       scope: request.scope,
+      deadline,
     });
     switch (outcome.kind) {
       case 'tokens':
@@ -167,7 +171,7 @@ class StoreRefresher implements Refresher {
 
   /** The answer may hold the only living refresh token: storing it is tried until the deadline, always as the same owner. */
   async #commitUntil(since: number, held: HeldLock, commit: Commit): Promise<void> {
-    const deadline = this.#clock.monotonic() + this.#commitForMs;
+    const deadline = this.#clock.monotonic() + this.#callMs;
     for (;;) {
       await this.#clock.sleep(COMMIT_RETRY_MS);
       try {

@@ -19,8 +19,9 @@ const trimmed =
   };
 
 const readClientSecret: Check<string> = (value, path) => {
-  if (typeof value === 'string' && value !== '') return value;
-  const got = value === '' ? 'the empty string' : `a ${typeof value}`;
+  const isText = typeof value === 'string' && !/\p{Cs}/u.test(value);
+  if (isText && value !== '') return value;
+  const got = value === '' ? 'the empty string' : isText || typeof value !== 'string' ? `a ${typeof value}` : 'one with half of a character';
   return refuse(path, `must be the app's secret at the authorization server, or left out for a public client; got ${got}`);
 };
 

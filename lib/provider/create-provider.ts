@@ -1,6 +1,6 @@
 /**
- * A provider by its options. openid-client with its parts is loaded when the authorization server is first asked something: it is half of what
- * loading this package costs beside its stores, and no app needs it to start or to answer whoever is logged in.
+ * A provider by its options. openid-client with its parts is loaded when the authorization server is first asked something: no app needs it to start,
+ * or to answer whoever is logged in.
  *
  * It is not loaded in the background before that: a module that is still being loaded when an app's test has ended makes Jest fail.
  */
@@ -38,21 +38,25 @@ export function createProvider(options: ResolvedProvider, dependencies: Provider
   };
 }
 
-/** One for all who wait, with what it knows of the server; after a failure the next one tries again. Rejects with ProviderError alone. */
+/**
+ * One for all who wait, with what it knows of the server. After a failure the next one tries again, which helps where Node does: Node 20 remembers
+ * that a package was missing. Rejects with ProviderError alone.
+ */
 function onceLoaded(options: ResolvedProvider, dependencies: ProviderDependencies): () => Promise<AuthorizationServer> {
   let loaded: Promise<AuthorizationServer> | undefined;
 
   async function load(): Promise<AuthorizationServer> {
-    try {
-      const { createAuthorizationServer } = await import('./authorization-server.js');
-      return createAuthorizationServer(options, dependencies);
-    } catch (error) {
-      loaded = undefined;
+    const { createAuthorizationServer } = await import('./authorization-server.js').catch((error: unknown) => {
       throw notLoaded(error, options.name);
-    }
+    });
+    return createAuthorizationServer(options, dependencies);
   }
 
-  return () => (loaded ??= load());
+  return () =>
+    (loaded ??= load().catch((error: unknown) => {
+      loaded = undefined;
+      throw toProviderError(error, options.name);
+    }));
 }
 
 /** Files that are missing, or were replaced under a running process. The paths in Node's own message are nobody's business who is not on the machine. */

@@ -28,6 +28,15 @@ export type RefreshOutcome =
    */
   | { kind: 'failed'; error: ProviderError; retryAfterSeconds?: number | undefined };
 
+export interface RefreshContext {
+  /** The newest one that we hold. */
+  readonly idToken?: string | undefined;
+  readonly resource?: string | undefined;
+  readonly scope?: string | undefined;
+  /** After it the token is not sent any more, however long it took to find the server or to load what asks it. Default: `httpTimeoutSeconds` from then on. */
+  readonly deadline?: AbortSignal | undefined;
+}
+
 /** The tokens of a login that ended, as far as they are known. */
 export interface EndedTokens {
   accessToken?: string | undefined;
@@ -35,7 +44,7 @@ export interface EndedTokens {
   idToken?: string | undefined;
 }
 
-/** What is asked of it. */
+/** What is asked of the server itself, for which openid-client is loaded. */
 export interface AuthorizationServer {
   /** Whether the server promises to name itself in every answer (RFC 9207 §3). Throws ProviderError while the server cannot be found. */
   promisesIssuer(): Promise<boolean>;
@@ -46,8 +55,8 @@ export interface AuthorizationServer {
    * Refusing an answer by the wrong way (`responseMode`) is the caller's part. `claims` may be absent. Throws LoginError or ProviderError.
    */
   exchangeCode(callback: URL, checks: CodeChecks): Promise<TokenResponse>;
-  /** Redeems a refresh token; never throws. `idToken`: the newest one that we hold. */
-  refresh(refreshToken: string, context: { idToken?: string | undefined; resource?: string | undefined; scope?: string | undefined }): Promise<RefreshOutcome>;
+  /** Redeems a refresh token; never throws. */
+  refresh(refreshToken: string, context: RefreshContext): Promise<RefreshOutcome>;
   /** RFC 7009. `false`: the server has no revocation endpoint, or it does not take this kind of token. Throws ProviderError. */
   revoke(token: string, hint: 'refresh_token' | 'access_token'): Promise<boolean>;
   /** Ends what the server keeps of a login: its own logout call if it has one, and the revocation. Tries both. Throws ProviderError. */

@@ -5,16 +5,14 @@ import type { TokenResponse } from '../types.js';
 import type { Connection } from './connection.js';
 import { isForeign, readClaims } from './id-token.js';
 import { responseInvalid, toProviderError } from './provider-errors.js';
-import type { Provider, RefreshOutcome } from './provider.js';
+import type { RefreshContext, RefreshOutcome } from './provider.js';
 import { requestFailureIn } from './request-failure.js';
 import { runCall, startCall } from './server-call.js';
 import { verifiedTokens } from './verified-tokens.js';
 
-type RefreshContext = Parameters<Provider['refresh']>[1];
-
 export async function refresh(connection: Connection, refreshToken: string, context: RefreshContext): Promise<RefreshOutcome> {
   const { options, httpTimeoutSeconds } = connection;
-  const call = startCall('refresh', httpTimeoutSeconds);
+  const call = startCall('refresh', httpTimeoutSeconds, context.deadline);
   let issuer = '';
   try {
     ({ issuer } = await connection.server());

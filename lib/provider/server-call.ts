@@ -22,8 +22,9 @@ export interface ServerCall {
   answer?: JsonObject;
 }
 
-export function startCall(operation: ServerCall['operation'], seconds: number): ServerCall {
-  return { operation, deadline: timeout(seconds) };
+/** @param deadline Of what the operation is part of. */
+export function startCall(operation: ServerCall['operation'], seconds: number, deadline = timeout(seconds)): ServerCall {
+  return { operation, deadline };
 }
 
 /** A part of the operation with a name of its own, under the same deadline. */

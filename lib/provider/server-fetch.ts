@@ -161,12 +161,12 @@ function isKeySet(body: JsonObject): boolean {
 }
 
 /**
- * Of what is parsed already. openid-client asks for `json()` alone, and gets this very object, without a stream to read it from once more; so it
- * also meets the same keys again, and takes those that it has imported.
+ * Of what is parsed already. openid-client asks for `json()`, and gets this very object, without a stream to read it from once more; so it
+ * also meets the same keys again, and takes those that it has imported. Should it ask for `text()` one day, that says the same.
  */
 function jsonResponse(body: JsonObject): Response {
   const response = new Response(null, { status: 200, headers: { 'content-type': 'application/json' } });
-  return Object.assign(response, { json: () => Promise.resolve(body) });
+  return Object.assign(response, { json: () => Promise.resolve(body), text: () => Promise.resolve(JSON.stringify(body)) });
 }
 
 function unusable(kind: RequestKind, what: string): RequestFailure {

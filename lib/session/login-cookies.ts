@@ -1,6 +1,6 @@
 /** The cookies of logins: one each, sealed under its own name. It holds a login under way, and later what a finished one leaves. */
 import type { Clock } from '../clock.js';
-import { bytesOf, readCookies, writeCookie } from '../cookies.js';
+import { decodedValue, readCookies, writeCookie } from '../cookies.js';
 import type { Cookie, CookieFlags } from '../cookies.js';
 import { appendSetCookie } from '../http.js';
 import { hashId } from '../seal.js';
@@ -87,7 +87,7 @@ export function createLoginCookies({ sealer, clock, sessionCookieName, flags }: 
 
   /** What opens is authentic: sealed below, under this very name. */
   function open(cookie: Cookie): HeldLogin {
-    const sealed = bytesOf(cookie);
+    const sealed = decodedValue(cookie);
     const pendingText = sealer.open('login transaction', cookie.name, sealed);
     const pending = pendingText === undefined ? undefined : (JSON.parse(pendingText) as LoginTransaction);
     if (pending !== undefined) return isOver(pending.startedAt) ? { cookie } : { cookie, pending };
@@ -113,7 +113,7 @@ export function createLoginCookies({ sealer, clock, sessionCookieName, flags }: 
     putPending(req, res, login) {
       const name = nameOf(login.state);
       const value = sealer.seal('login transaction', name, JSON.stringify(login)).toString('base64url');
-      const mayBeOthers = ({ cookie }: HeldLogin): boolean => sealer.mayBeOthers(bytesOf(cookie));
+      const mayBeOthers = ({ cookie }: HeldLogin): boolean => sealer.mayBeOthers(decodedValue(cookie));
       for (const held of superfluous({ name, value }, openAll(req), mayBeOthers)) clear(res, held.cookie.name, held.pending ?? held.finished);
       appendSetCookie(res, writeCookie(name, value, ownFlags(flags, login), LIFETIME_SECONDS));
     },

@@ -5,7 +5,7 @@
 import { epochSeconds } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { isSameText } from '../constant-time.js';
-import { bytesOf, readCookies, writeCookie } from '../cookies.js';
+import { decodedValue, readCookies, writeCookie } from '../cookies.js';
 import type { CookieFlags } from '../cookies.js';
 import { appendSetCookie } from '../http.js';
 import { randomId } from '../seal.js';
@@ -38,7 +38,7 @@ export function createLogoutReturns(sealer: Sealer, clock: Clock, options: Resol
 
   function open(req: Request): LogoutReturn | undefined {
     const [found, ...more] = readCookies(req.headers.cookie).filter((cookie) => cookie.name === name);
-    const text = found === undefined || more.length > 0 ? undefined : sealer.open('logout', name, bytesOf(found));
+    const text = found === undefined || more.length > 0 ? undefined : sealer.open('logout', name, decodedValue(found));
     const kept = text === undefined ? undefined : (JSON.parse(text) as LogoutReturn); // authentic: sealed by begin()
     return kept !== undefined && kept.startedAt + LIFETIME_SECONDS > epochSeconds(clock) ? kept : undefined;
   }

@@ -19,6 +19,13 @@ export function memorySessionKeys(clock: Clock = systemClock): SessionKeys {
   return { ...memoryKeys(clock), ...memorySets(clock) };
 }
 
+/** A short Buffer is a piece of a block of 8 KB, all of which it would keep. */
+function ownCopy(value: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(value.length);
+  value.copy(copy);
+  return copy;
+}
+
 function memoryKeys(clock: Clock): Omit<SessionKeys, keyof Sets> {
   const values = expiringMap<Buffer>(MEMORY_SESSIONS, clock);
   return {
@@ -29,12 +36,12 @@ function memoryKeys(clock: Clock): Omit<SessionKeys, keyof Sets> {
     },
     set(key, value, ttlSeconds, condition) {
       const met = (values.peek(key) !== undefined) === (condition === 'XX');
-      if (met) values.set(key, value, ttlSeconds * 1000);
+      if (met) values.set(key, ownCopy(value), ttlSeconds * 1000);
       return Promise.resolve(met);
     },
     swap(key, value, ttlSeconds) {
       const before = values.get(key);
-      values.set(key, value, ttlSeconds * 1000);
+      values.set(key, ownCopy(value), ttlSeconds * 1000);
       return Promise.resolve(before);
     },
     peek(key) {
@@ -78,9 +85,9 @@ function memorySets(clock: Clock): Sets {
     markAndList(key, mark) {
       const { members, marks } = setOf(key);
       sets.set(key, { members, marks: { ...marks, [mark]: clock.monotonic() } });
-      return Promise.resolve(bytesOf(members));
+      return Promise.resolve(membersOf(members));
     },
-    members: (key) => Promise.resolve(bytesOf(setOf(key).members)),
+    members: (key) => Promise.resolve(membersOf(setOf(key).members)),
     removeMembers(key, members) {
       for (const member of members) sets.get(key)?.members.delete(member.toString('latin1'));
       return Promise.resolve();
@@ -88,4 +95,4 @@ function memorySets(clock: Clock): Sets {
   };
 }
 
-const bytesOf = (members: MemorySet['members']): Buffer[] => [...members.keys()].map((member) => Buffer.from(member, 'latin1'));
+const membersOf = (members: MemorySet['members']): Buffer[] => [...members.keys()].map((member) => Buffer.from(member, 'latin1'));

@@ -20,8 +20,11 @@ export interface SessionCookie {
 const signature = (sessionId: string, key: string): string =>
   createHmac('sha256', key).update(sessionId).digest('base64').replace('=', '');
 
-/** As many as the sealing keys of sessions. */
+/** Some 1 MB. */
 const REMEMBERED_SIGNATURES = 5000;
+
+/** A piece of a long text keeps all of it: here the whole Cookie header. */
+const unsliced = (text: string): string => Buffer.from(text).toString();
 
 /** What is signed is signed alike each time: what was once found right is remembered, by its session. */
 function createVerifier(keys: readonly string[]): (value: string) => string | undefined {
@@ -34,7 +37,7 @@ function createVerifier(keys: readonly string[]): (value: string) => string | un
     const known = remembered.get(sessionId);
     if (known !== undefined && isSameText(given, known)) return sessionId;
     if (!keys.some((key) => isSameText(given, signature(sessionId, key)))) return undefined;
-    remembered.set(sessionId, given);
+    remembered.set(unsliced(sessionId), unsliced(given));
     return sessionId;
   };
 }

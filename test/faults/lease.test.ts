@@ -6,6 +6,7 @@ import { createEvents } from '../../lib/events.js';
 import { createMemoryGrantStore } from '../../lib/grants/memory-grant-store.js';
 import { createRefresher } from '../../lib/grants/refresh.js';
 import type { Provider } from '../../lib/provider/provider.js';
+import { eventually } from '../support/eventually.js';
 import { startFaultWorld } from '../support/fault-world.js';
 import type { FaultWorld } from '../support/fault-world.js';
 
@@ -18,11 +19,13 @@ store.acquire = (attempt, leaseMs) => {
 };
 
 /** What a refresher with these options asks the store for. */
-async function leaseFor(httpTimeoutSeconds: number, redisTimeoutSeconds: number): Promise<number> {
+const refuse: Provider['refresh'] = () => Promise.resolve({ kind: 'refused', certain: true });
+
+async function leaseFor(httpTimeoutSeconds: number, redisTimeoutSeconds: number, refresh = refuse): Promise<number> {
   asked = 0;
   await store.create('grant', { accessTokens: {}, refreshToken: 'rt' }, 1, 60_000);
   const refresher = createRefresher({ store, clock: systemClock, events: createEvents(), httpTimeoutSeconds, redisTimeoutSeconds });
-  const provider = { name: 'none', refresh: () => Promise.resolve({ kind: 'refused', certain: true }) } as unknown as Provider;
+  const provider = { name: 'none', refresh } as unknown as Provider;
   const request = { grantId: 'grant', provider, subject: 'alice', resource: '', scope: undefined, version: 1, keepMs: 60_000, wait: true };
   await refresher.refresh(request).catch(() => undefined);
   return asked;
@@ -36,6 +39,15 @@ it('E3: any options: the lease is the token call, two store operations, and seco
     }),
     { numRuns: 200 },
   );
+});
+
+it('E3: what finds the server, loads what asks it, and sends the token has one deadline from the lock on, the time of a token call', async () => {
+  const refreshed = await new Promise<AbortSignal>((resolve, reject) => {
+    const refresh: Provider['refresh'] = async (_token, { deadline }) => (resolve(deadline!), { kind: 'refused', certain: true });
+    leaseFor(0.3, 1, refresh).catch(reject);
+  });
+  expect(refreshed.aborted).toBe(false);
+  await eventually(() => refreshed.aborted);
 });
 
 describe('E3: a holder that takes long', () => {

@@ -53,6 +53,12 @@ describe('an honest server', () => {
   });
 });
 
+it('E3: a deadline that is over, because the server was long to be found, say, sends no token', async () => {
+  expect(await provider.refresh(login.refreshToken!, { deadline: AbortSignal.abort() })).toMatchObject({ kind: 'failed', error: { name: 'ProviderError' } });
+  expect(server.count('token')).toBe(0);
+  expect(await provider.refresh(login.refreshToken!, { deadline: AbortSignal.timeout(60_000) })).toMatchObject({ kind: 'tokens' });
+});
+
 describe('refusals', () => {
   const page = { 'content-type': 'text/html' };
   const certain = { kind: 'refused', certain: true };

@@ -41,7 +41,7 @@ function packInto(directory) {
 
 /** What Node loads with a built file before anything runs. A bundle that is not split would load all of it. */
 function loadedWith(file, known = new Set()) {
-  const imports = [...readFileSync(join(repository, 'dist', file), 'utf8').matchAll(/^(?:import|export|\}) [^;]*?from "([^"]+)";/gm)].map(([, name]) => name);
+  const imports = [...readFileSync(join(repository, 'dist', file), 'utf8').matchAll(/^(?:import "([^"]+)"|(?:import|export|\}) [^;]*?from "([^"]+)");/gm)].map(([, alone, from]) => alone ?? from);
   for (const name of imports.filter((each) => !known.has(each))) {
     known.add(name);
     if (name.startsWith('./') && name.endsWith('.js')) loadedWith(name, known);

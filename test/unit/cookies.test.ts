@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { readCookies, writeCookie } from '../../lib/cookies.js';
+import { decodedValue, readCookies, writeCookie } from '../../lib/cookies.js';
 
 const flags = { secure: true, sameSite: 'lax', path: '/' } as const;
 
@@ -40,6 +40,15 @@ describe('writing cookies', () => {
     expect(writeCookie('__Host-session', '', flags, 0)).toBe(
       '__Host-session=; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Lax',
     );
+  });
+
+  it('takes one spelling of base64url for what it stands for, and no other', () => {
+    const bytes = Buffer.from([1, 2, 3, 250]);
+    const value = bytes.toString('base64url');
+    expect(decodedValue({ name: 'name', value })).toEqual(bytes);
+    for (const other of [`${value.slice(0, -1)}h`, `${value}=`, ` ${value}`, value.replace('-', '+'), `${value}.`, `*${value}`]) {
+      if (other !== value) expect([other, decodedValue({ name: 'name', value: other }).length]).toEqual([other, 0]);
+    }
   });
 
   it('writes values that read back the same', () => {

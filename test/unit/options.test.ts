@@ -270,6 +270,7 @@ describe('refuses', () => {
     [withProvider({ clientId: '' }), invalid, '`provider.clientId` must be'],
     [withProvider({ clientId: 'web\n' }), invalid, 'trim it'],
     [withProvider({ clientSecret: '' }), invalid, '`provider.clientSecret` must be'],
+    [withProvider({ clientSecret: 'half \ud800' }), invalid, 'one with half of a character'],
     [withProvider({ clientSecret: 'sentinel-client-secret\n' }), invalid, '`provider.clientSecret` begins or ends with white space'],
     [withProvider({ clientAuthentication: 'basic' }), invalid, "`provider.clientAuthentication` must be 'client_secret_basic' or 'client_secret_post' or"],
     [withProvider({ clientAuthentication: 'none' }), conflict, '`provider.clientAuthentication`'],

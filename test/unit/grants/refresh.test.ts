@@ -87,7 +87,7 @@ describe('a refresh that works', () => {
     const owner = expect.any(String);
     const held = { accessTokens: { '': { token: 'at-2', lifetimeSeconds: 60, scope: 'a' } }, refreshToken: 'rt-2', idToken: 'id-1' };
     expect(await refresher.refresh(request)).toStrictEqual({ version: 2, tokens: held, leftMs: 58_000, redeemed: true, owner, spent: 'rt-1' });
-    expect(asked).toStrictEqual([['rt-1', { idToken: 'id-1', resource: undefined, scope: undefined }]]);
+    expect(asked).toStrictEqual([['rt-1', { idToken: 'id-1', resource: undefined, scope: undefined, deadline: expect.any(AbortSignal) }]]);
     expect(told).toEqual([['started', undefined, 1], ['committed', undefined, 2]]);
     expect(await store.read(grantId, '')).toStrictEqual({ kind: 'alive', version: 2, tokens: held, leftMs: 58_000 });
   });
@@ -95,7 +95,7 @@ describe('a refresh that works', () => {
   it('E18: asks for one resource with its scope', async () => {
     const { refresher, request, asked } = await createStage();
     await refresher.refresh({ ...request, resource: 'https://api.example', scope: 'read' });
-    expect(asked).toStrictEqual([['rt-1', { idToken: 'id-1', resource: 'https://api.example', scope: 'read' }]]);
+    expect(asked).toStrictEqual([['rt-1', { idToken: 'id-1', resource: 'https://api.example', scope: 'read', deadline: expect.any(AbortSignal) }]]);
   });
 
   it.each([[undefined, undefined], [1, 0]])('E14: whose answer names %p s of life', async (expiresInSeconds, leftMs) => {
