@@ -11,7 +11,7 @@ import type { World } from '../support/world.js';
 const baseUrl = 'https://app.example.test';
 const steppedUp: Route[] = [
   { method: 'GET', path: '/gold', handlers: [requireAuth({ acr: 'gold' }), ({ oauth }, res) => sendJson(res, 200, oauth.claims)] },
-  { method: 'GET', path: '/fresh', handlers: [requireAuth({ maxAgeSeconds: 1 }), ({ oauth }, res) => sendJson(res, 200, oauth.claims)] },
+  { method: 'GET', path: '/fresh', handlers: [requireAuth({ maxAgeSeconds: 4 }), ({ oauth }, res) => sendJson(res, 200, oauth.claims)] },
 ];
 
 let world: World;
@@ -132,7 +132,7 @@ describe('a step-up', () => {
     const browser = at(here, createBrowser({ login: 'alice' }));
     await browser.get(`${baseUrl}/private`);
     const old = browser.cookies.get('__Host-session')!.value;
-    await new Promise((resolve) => setTimeout(resolve, 2100)); // past maxAgeSeconds, which counts whole seconds
+    await new Promise((resolve) => setTimeout(resolve, 5100)); // past maxAgeSeconds, which counts whole seconds
     expect((await browser.get(`${baseUrl}/fresh`)).json()).toMatchObject({ sub: 'alice' });
     expect(browser.cookies.get('__Host-session')!.value).not.toBe(old);
     const dead = await at(there).get(`${baseUrl}/private`, { navigate: false, headers: { Cookie: `__Host-session=${old}` } });
