@@ -113,7 +113,7 @@ export class RedisCluster {
   }
 
   async slotOf(key: string): Promise<number> {
-    return (await this.#running().admin.call('CLUSTER', 'KEYSLOT', key)) as number;
+    return (await this.#running()[0]!.admin.call('CLUSTER', 'KEYSLOT', key)) as number;
   }
 
   /** The keys of the whole cluster. */
@@ -151,12 +151,15 @@ export class RedisCluster {
     await Promise.all(this.#nodes.map(({ server }) => server.stop()));
   }
 
+  /** The one that all running nodes name. News travels between them: one that has not heard yet would name the master before. */
   async #masterOf(slot: number): Promise<Node> {
-    const ranges = (await this.#running().admin.call('CLUSTER', 'SLOTS')) as [number, number, [string, number]][];
-    const port = ranges.find(([from, to]) => from <= slot && slot <= to)?.[2][1];
-    const node = this.#nodes.find(({ server }) => server.port === port);
-    if (node === undefined) throw new Error(`nobody serves slot ${slot}`);
-    return node;
+    let agreed: Node | undefined;
+    await this.#eventually(async () => {
+      const named = await Promise.all(this.#running().map((node) => masterPort(node, slot)));
+      agreed = this.#nodes.find(({ server }) => named.every((port) => port === server.port));
+      return agreed !== undefined && (await agreed.admin.info('replication')).includes('role:master');
+    });
+    return agreed!;
   }
 
   async #masters(): Promise<Node[]> {
@@ -170,8 +173,9 @@ export class RedisCluster {
     return other;
   }
 
-  #running(): Node {
-    return this.#nodes.find(({ admin }) => admin.status === 'ready') ?? this.#nodes[0]!;
+  #running(): readonly Node[] {
+    const running = this.#nodes.filter(({ admin }) => admin.status === 'ready');
+    return running.length > 0 ? running : this.#nodes.slice(0, 1);
   }
 
   async #idOf({ admin }: Node): Promise<string> {
@@ -192,3 +196,8 @@ export class RedisCluster {
 }
 
 const clusterInfo = async ({ admin }: Node): Promise<string> => (await admin.call('CLUSTER', 'INFO')) as string;
+
+async function masterPort({ admin }: Node, slot: number): Promise<number | undefined> {
+  const ranges = (await admin.call('CLUSTER', 'SLOTS')) as [number, number, [string, number]][];
+  return ranges.find(([from, to]) => from <= slot && slot <= to)?.[2][1];
+}
