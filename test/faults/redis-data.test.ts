@@ -5,6 +5,7 @@ import { testSecret } from '../support/apps.js';
 import { eventually } from '../support/eventually.js';
 import { leaseMs, startFaultWorld } from '../support/fault-world.js';
 import type { FaultWorld, Login } from '../support/fault-world.js';
+import { keyIdOf, ofFormat } from '../support/sealed.js';
 
 let world: FaultWorld;
 beforeAll(async () => {
@@ -115,7 +116,7 @@ describe('deploys', () => {
   it('FAULTS 53: a grant in the format of a newer release is not used and not touched', async () => {
     const [app, login] = [await world.fresh(), await world.expired()];
     const sealed = await login.record.sealed();
-    await login.record.plant(Buffer.concat([Buffer.of(9), sealed.subarray(1)]));
+    await login.record.plant(ofFormat(sealed));
     const before = await login.record.fields();
     expect((await app.call(login)).status).toBe(401);
     expect(await login.record.fields()).toEqual(before);
@@ -126,7 +127,7 @@ describe('deploys', () => {
   it('FAULTS 54: a new secret in front opens old grants, and seals what it refreshes', async () => {
     const secret = ['a newer secret for tests only: s8Vh2LqkEw0xT', testSecret];
     const login = await world.expired();
-    const keyId = async (): Promise<string> => (await login.record.sealed()).subarray(1, 5).toString('hex');
+    const keyId = async (): Promise<string> => keyIdOf(await login.record.sealed());
     const before = await keyId();
     expect((await (await world.fresh({ secret })).call(login)).status).toBe(200);
     expect(await keyId()).not.toBe(before);
