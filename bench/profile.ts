@@ -1,4 +1,4 @@
-/** Where the CPU of an authenticated `GET /me`, of another path, or of a login goes: `npx tsx bench/profile.ts [contestant's file] [path|login]`, after `npm run build`. */
+/** Where the CPU of an authenticated `GET /me`, of another path, of a login or of a refresh goes: `npx tsx bench/profile.ts [contestant's file] [path|login|refresh]`, after `npm run build`. */
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,7 @@ interface Profile {
 
 const REQUESTS = 30_000;
 const LOGINS = 600;
+const REFRESHES = 3000;
 const MOST = 45;
 
 const nameOf = ({ functionName, url, lineNumber }: Frame): string =>
@@ -85,13 +86,16 @@ try {
     for (let count = 1; count < times; count += 1) await login(world, contestant, app);
     return (await login(world, contestant, app)).cookie;
   };
+  // Tokens that are over when they come: each request makes a refresh, and uses its token once.
+  if (path === 'refresh') await world.server.set({ lifetimeSeconds: 0 });
   const cookie = await logIn(1);
-  const work = (share: number): Promise<unknown> =>
-    path === 'login' ? logIn(LOGINS * share) : load([app.origin], { path, cookies: [cookie], requests: REQUESTS * share });
-  await work(0.1);
+  const [count, work] = {
+    login: [LOGINS, (times: number) => logIn(times)] as const,
+    refresh: [REFRESHES, (requests: number) => load([app.origin], { path: '/work', cookies: [cookie], connections: 1, requests })] as const,
+  }[path] ?? ([REQUESTS, (requests: number) => load([app.origin], { path, cookies: [cookie], requests })] as const);
+  await work(count * 0.1);
   const before = await app.cpu();
-  await work(1);
-  const count = path === 'login' ? LOGINS : REQUESTS;
+  await work(count);
   const cpu = ((await app.cpu()) - before) / count;
   await app.stop();
   const [file] = await readdir(directory);

@@ -12,7 +12,8 @@ export interface Scale {
   readonly sampleMs: number;
   readonly logins: number;
   readonly stampedeRounds: number;
-  readonly steady: { readonly rounds: number; readonly seconds: number };
+  /** `lifetimes` of tokens in seconds, of this package; `elsewhere`: also with the renewals in another process. */
+  readonly steady: { readonly rounds: number; readonly seconds: number; readonly lifetimes: readonly number[]; readonly elsewhere: boolean };
   readonly startUps: number;
   /** Numbers of sessions in the table of memory: with those that keep them in Redis, and with those that keep none. */
   readonly sessions: { readonly inRedis: readonly number[]; readonly inCookies: readonly number[] };
