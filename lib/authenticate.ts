@@ -25,7 +25,10 @@ export interface ConnectionLogin extends Pick<AuthenticatedOAuth, 'claims' | 'su
   getAccessToken(wish?: { resource?: string }): Promise<string>;
   /** As `req.oauthFetch`. Rejects once `signal` has aborted. */
   oauthFetch: OAuthFetch;
-  /** Watches no longer; `signal` stays silent. Done by itself when the connection closes. */
+  /**
+   * Watches no longer; `signal` stays silent. Done by itself when the connection closes: of a plain request, whose connection may carry many
+   * more, call it when that is answered.
+   */
   release(): void;
 }
 

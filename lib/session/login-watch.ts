@@ -23,7 +23,7 @@ export interface LoginWatch {
 }
 
 /** A socket or an answer. */
-export type Connection = Pick<Writable, 'once' | 'closed' | 'destroyed'>;
+export type Connection = Pick<Writable, 'once' | 'removeListener' | 'closed' | 'destroyed'>;
 
 interface Entry {
   readonly expiresAt: number;
@@ -129,11 +129,15 @@ export function createLoginWatch({ exist }: Pick<SealedSessionStore, 'exist'>, c
   return new PollingWatch(exist, clock);
 }
 
-/** Releases it with its connection, a socket or an answer: nobody is there any more to be told. */
+/** Releases it with its connection, a socket or an answer: nobody is there any more to be told. Released before, it leaves nothing behind there. */
 export function releaseOnClose(watched: WatchedLogin, connection: Connection): WatchedLogin {
+  const release = (): void => {
+    connection.removeListener('close', release);
+    watched.release();
+  };
   if (connection.closed || connection.destroyed) watched.release();
-  else connection.once('close', () => watched.release());
-  return watched;
+  else connection.once('close', release);
+  return { signal: watched.signal, release };
 }
 
 /** The same store, which tells the watch what was ended through it. */

@@ -98,6 +98,16 @@ describe('what it costs', () => {
     expect([released, connection.listenerCount('close')]).toEqual([1, 0]);
   });
 
+  it('nothing once it is released, and then nothing is left behind on its connection: a socket may carry thousands of requests', async () => {
+    const connection = new PassThrough();
+    const watched = Array.from({ length: 20 }, () => releaseOnClose(watch.watch('alice', later()), connection));
+    expect(connection.listenerCount('close')).toBe(20);
+    for (const { release } of watched) release();
+    expect(connection.listenerCount('close')).toBe(0);
+    await pass(3);
+    expect(asked).toEqual([]);
+  });
+
   it('nothing once its connection is closed, be it before or after', async () => {
     const [open, closed] = [new PassThrough(), new PassThrough()];
     closed.destroy();
