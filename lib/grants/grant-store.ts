@@ -25,7 +25,7 @@ interface Ended {
 export type ReadAnswer = ({ readonly kind: 'alive' } & VersionedTokens) | Gone | Ended;
 
 export type AcquireAnswer =
-  /** The lock is ours. `takeover`: its last holder never let go. `failures`: refreshes that failed in a row. */
+  /** The lock is ours. `takeover`: its last holder never let go. `failures`: refreshes that failed in a row, those of this resource alone included. */
   | ({ readonly kind: 'acquired'; readonly takeover: boolean; readonly failures: number } & VersionedTokens)
   | ({ readonly kind: 'newer' } & VersionedTokens)
   | { readonly kind: 'busy'; readonly leftMs: number }
@@ -72,8 +72,14 @@ export interface Commit {
   readonly keepMs: number;
 }
 
-/** `refused`: for good. `doubtful`: probably refused; ends the grant when it comes again for the same version. `failed`: anything else. */
-export type Failure = 'refused' | 'doubtful' | 'failed';
+/**
+ * `refused`: for good. `doubtful`: probably refused; ends the grant when it comes again for the same version. `resource`: refused for what was
+ * asked with the resource, so that only this resource backs off. `failed`: anything else.
+ */
+export type Failure = 'refused' | 'doubtful' | 'resource' | 'failed';
+
+/** Refusals of further resources count as `failed`: an app that takes resources from its users must not let them keep the server busy. */
+export const MOST_RESOURCE_PAUSES = 20;
 
 export interface GrantStore {
   create(grantId: string, tokens: TokenSet, leftMs: number | undefined, keepMs: number): Promise<void>;

@@ -3,9 +3,18 @@ import { expiringMap } from '../bounded-map.js';
 import type { ExpiringMap } from '../bounded-map.js';
 import type { Clock } from '../clock.js';
 import { hashId } from '../seal.js';
+import { MOST_RESOURCE_PAUSES } from './grant-store.js';
 import type { Attempt, AcquireAnswer, Commit, CommitAnswer, FailAnswer, Failure, GrantStore, ReadAnswer, VersionedTokens } from './grant-store.js';
 import { DEFAULT_RESOURCE } from './token-set.js';
 import type { TokenSet } from './token-set.js';
+
+interface Pause {
+  /** Monotonic ms. */
+  readonly notBefore: number;
+  readonly failures: number;
+}
+
+const NO_PAUSE: Pause = { notBefore: 0, failures: 0 };
 
 interface GrantRecord {
   version: number;
@@ -14,8 +23,9 @@ interface GrantRecord {
   readonly ends: Map<string, number>;
   lock: { readonly owner: string; readonly endsAt: number } | undefined;
   lastCommit: string | undefined;
-  notBefore: number;
-  failures: number;
+  pause: Pause;
+  /** Of a resource that was refused, and of nothing else. */
+  readonly pauses: Map<string, Pause>;
   doubtfulVersion: number | undefined;
   ended: boolean;
 }
@@ -43,6 +53,10 @@ class MemoryGrantStore implements GrantStore {
     else record.ends.set(resource, this.#clock.monotonic() + leftMs);
   }
 
+  #longer({ failures }: Pause = NO_PAUSE, backOffMs: number): Pause {
+    return { notBefore: this.#clock.monotonic() + backOffMs, failures: failures + 1 };
+  }
+
   create(grantId: string, tokens: TokenSet, leftMs: number | undefined, keepMs: number): Promise<void> {
     const record: GrantRecord = {
       version: 1,
@@ -50,8 +64,8 @@ class MemoryGrantStore implements GrantStore {
       ends: new Map(),
       lock: undefined,
       lastCommit: undefined,
-      notBefore: 0,
-      failures: 0,
+      pause: NO_PAUSE,
+      pauses: new Map(),
       doubtfulVersion: undefined,
       ended: false,
     };
@@ -78,9 +92,11 @@ class MemoryGrantStore implements GrantStore {
     const now = this.#clock.monotonic();
     const foreign = record.lock?.owner === owner ? undefined : record.lock;
     if (foreign !== undefined && foreign.endsAt > now) return { kind: 'busy', leftMs: foreign.endsAt - now };
-    if (record.notBefore > now) return { kind: 'backing off', leftMs: record.notBefore - now };
+    const pauses = [record.pause, record.pauses.get(resource) ?? NO_PAUSE];
+    const notBefore = Math.max(...pauses.map((pause) => pause.notBefore));
+    if (notBefore > now) return { kind: 'backing off', leftMs: notBefore - now };
     record.lock = { owner, endsAt: now + leaseMs };
-    return { kind: 'acquired', ...this.#tokens(record, resource), takeover: foreign !== undefined, failures: record.failures };
+    return { kind: 'acquired', ...this.#tokens(record, resource), takeover: foreign !== undefined, failures: pauses.reduce((sum, { failures }) => sum + failures, 0) };
   }
 
   commit(attempt: Attempt, commit: Commit): Promise<CommitAnswer> {
@@ -98,9 +114,11 @@ class MemoryGrantStore implements GrantStore {
     record.tokens = tokens;
     record.lastCommit = owner;
     if (leftMs !== 'keep') this.#setEnd(record, resource, leftMs);
-    record.notBefore = this.#clock.monotonic() + backOffMs;
-    record.failures = backOffMs === 0 ? 0 : record.failures + 1;
-    if (backOffMs === 0) record.doubtfulVersion = undefined;
+    record.pause = backOffMs === 0 ? NO_PAUSE : this.#longer(record.pause, backOffMs);
+    if (backOffMs === 0) {
+      record.pauses.delete(resource);
+      record.doubtfulVersion = undefined;
+    }
     this.#records.set(hashId(grantId), record, keepMs);
     return { kind: 'committed', version: newVersion };
   }
@@ -123,8 +141,9 @@ class MemoryGrantStore implements GrantStore {
       return { kind: 'ended' };
     }
     if (outcome === 'doubtful') record.doubtfulVersion = version;
-    record.notBefore = this.#clock.monotonic() + backOffMs;
-    record.failures += 1;
+    const isApart = outcome === 'resource' && (record.pauses.has(resource) || record.pauses.size < MOST_RESOURCE_PAUSES);
+    if (isApart) record.pauses.set(resource, this.#longer(record.pauses.get(resource), backOffMs));
+    else record.pause = this.#longer(record.pause, backOffMs);
     return { kind: 'recorded' };
   }
 

@@ -34,5 +34,8 @@ export function tokenUnavailable(leftMs: number): ProviderError {
 /** A doubtful refusal may be about the resource that was asked for: only without one does it count against the login. */
 export function refusalOf(certain: boolean, resource: string): Failure {
   if (certain) return 'refused';
-  return resource === DEFAULT_RESOURCE ? 'doubtful' : 'failed';
+  return resource === DEFAULT_RESOURCE ? 'doubtful' : 'resource';
 }
+
+/** What is wrong with one resource holds up no token of another. */
+export const failureOf = (aboutResource: boolean, resource: string): Failure => (aboutResource && resource !== DEFAULT_RESOURCE ? 'resource' : 'failed');

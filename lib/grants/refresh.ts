@@ -14,7 +14,7 @@ import { createHealer } from './heal.js';
 import type { Healer } from './heal.js';
 import { createLocks } from './lock.js';
 import type { Locks } from './lock.js';
-import { backOffMs, loginEnded, loginRequired, refusalOf, tokenUnavailable } from './refresh-outcomes.js';
+import { backOffMs, failureOf, loginEnded, loginRequired, refusalOf, tokenUnavailable } from './refresh-outcomes.js';
 import { aged, attemptOf, namesAnother, versioned } from './refresh-request.js';
 import type { Refreshed, RefreshRequest } from './refresh-request.js';
 import { DEFAULT_RESOURCE, nextTokenSet, withRefreshToken } from './token-set.js';
@@ -126,7 +126,7 @@ class StoreRefresher implements Refresher {
       case 'refused':
         return this.#giveUp(held, refusalOf(outcome.certain, request.resource), undefined, 'ERR_CODE_FLOW_LOGIN_ENDED');
       case 'failed':
-        return this.#giveUp(held, 'failed', outcome.retryAfterSeconds, outcome.error.code);
+        return this.#giveUp(held, failureOf(outcome.aboutResource === true, request.resource), outcome.retryAfterSeconds, outcome.error.code);
     }
   }
 

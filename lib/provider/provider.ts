@@ -24,9 +24,10 @@ export type RefreshOutcome =
   | { kind: 'refused'; certain: boolean }
   /**
    * Anything else: the login goes on. It may be unknown whether the server carried the refresh out. `retryAfterSeconds`: what the server asked
-   * for (RFC 9110 §10.2.3), not what `error` advises where it said nothing.
+   * for (RFC 9110 §10.2.3), not what `error` advises where it said nothing. `aboutResource`: it refuses the resource or its scope, and may well
+   * give other tokens for this refresh token.
    */
-  | { kind: 'failed'; error: ProviderError; retryAfterSeconds?: number | undefined };
+  | { kind: 'failed'; error: ProviderError; retryAfterSeconds?: number | undefined; aboutResource?: boolean };
 
 export interface RefreshContext {
   /** The newest one that we hold. */

@@ -6,7 +6,8 @@ import type { Connection } from './connection.js';
 import { isForeign, readClaims } from './id-token.js';
 import { responseInvalid, toProviderError } from './provider-errors.js';
 import type { RefreshContext, RefreshOutcome } from './provider.js';
-import { requestFailureIn } from './request-failure.js';
+import { isAboutResource } from './refusal.js';
+import { requestFailureIn, type Refusal } from './request-failure.js';
 import { runCall, startCall } from './server-call.js';
 import { verifiedTokens } from './verified-tokens.js';
 
@@ -23,7 +24,7 @@ export async function refresh(connection: Connection, refreshToken: string, cont
     });
     return foreign(tokens) ?? { kind: 'tokens', tokens };
   } catch (error) {
-    if (call.tokens === undefined) return notRefreshed(error, options.name);
+    if (call.tokens === undefined) return notRefreshed(error, options.name, context);
     return foreign(call.tokens) ?? unverified(call.tokens, error, options.name);
   }
 
@@ -39,21 +40,22 @@ function grantParameters({ resource, scope }: RefreshContext): Record<string, st
   return { ...(resource === undefined ? {} : { resource }), ...(scope === undefined ? {} : { scope }) };
 }
 
-function notRefreshed(error: unknown, name: string): RefreshOutcome {
-  const failure = requestFailureIn(error);
-  const verdict = failure?.reason.kind === 'refusal' ? failure.reason.verdict : undefined;
+function notRefreshed(error: unknown, name: string, { resource }: RefreshContext): RefreshOutcome {
+  const refusal = refusalIn(error);
+  const verdict = refusal?.verdict;
   if (verdict === 'grant' || verdict === 'probably-grant') return { kind: 'refused', certain: verdict === 'grant' };
-  return { kind: 'failed', error: toProviderError(error, name), retryAfterSeconds: askedFor(error) };
+  const failed = { kind: 'failed', error: toProviderError(error, name), retryAfterSeconds: refusal?.retryAfterSeconds } as const;
+  return resource !== undefined && isAboutResource(refusal?.error) ? { ...failed, aboutResource: true } : failed;
 }
 
 /** The ID Token, which nobody vouches for, is left out; the rotated refresh token is kept (THREATS E17). */
 function unverified({ idToken: _unchecked, ...tokens }: TokenResponse, error: unknown, name: string): RefreshOutcome {
-  return { kind: 'unverified', tokens, error: idTokenError(error, name), retryAfterSeconds: askedFor(error) };
+  return { kind: 'unverified', tokens, error: idTokenError(error, name), retryAfterSeconds: refusalIn(error)?.retryAfterSeconds };
 }
 
-function askedFor(error: unknown): number | undefined {
+function refusalIn(error: unknown): Refusal | undefined {
   const reason = requestFailureIn(error)?.reason;
-  return reason?.kind === 'refusal' ? reason.retryAfterSeconds : undefined;
+  return reason?.kind === 'refusal' ? reason : undefined;
 }
 
 function idTokenError(error: unknown, name: string): ProviderError {

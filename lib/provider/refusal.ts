@@ -17,6 +17,8 @@ const ABOUT_THE_CLIENT = new Set([
   ...['invalid_client', 'unauthorized_client', 'invalid_scope', 'unsupported_grant_type', 'invalid_target'],
   'incorrect_client_credentials',
 ]);
+/** RFC 8707 §2, RFC 6749 §5.2: where a resource is asked for, they are about that resource and the scope asked for with it. */
+const ABOUT_THE_RESOURCE = new Set(['invalid_target', 'invalid_scope']);
 const ABOUT_THE_MOMENT = new Set(['temporarily_unavailable', 'server_error']);
 const BUSY = new Set([408, 425, 429]);
 
@@ -44,6 +46,9 @@ export function judge(status: number, error: string | undefined, isPage: boolean
 export function isBusy(status: number): boolean {
   return status >= 500 || BUSY.has(status);
 }
+
+/** `error`: a registered code. */
+export const isAboutResource = (error: string | undefined): boolean => error !== undefined && ABOUT_THE_RESOURCE.has(error);
 
 /** Only registered codes are repeated in messages: anything else is the server's free text (THREATS I1). */
 export function registeredError(error: string | undefined): string | undefined {

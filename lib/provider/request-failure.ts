@@ -8,14 +8,16 @@ type FailureReason =
   | { readonly kind: 'network' }
   /** Answered, but not with what was asked for. `what` completes "answered with …". */
   | { readonly kind: 'unusable'; readonly what: string }
-  /** An error status. `error` is a registered code. */
-  | {
-      readonly kind: 'refusal';
-      readonly status: number;
-      readonly verdict: Verdict;
-      readonly error: string | undefined;
-      readonly retryAfterSeconds: number | undefined;
-    };
+  | Refusal;
+
+/** An error status. `error` is a registered code. */
+export interface Refusal {
+  readonly kind: 'refusal';
+  readonly status: number;
+  readonly verdict: Verdict;
+  readonly error: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+}
 
 export class RequestFailure extends Error {
   readonly request: RequestKind;

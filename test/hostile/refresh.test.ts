@@ -104,6 +104,14 @@ describe('refusals', () => {
     expect(server.count('token')).toBe(1);
   });
 
+  it.each(['invalid_target', 'invalid_scope'])('E11: %s is about the resource, if one was asked for', async (error) => {
+    server.answers.token = answers.json({ error }, 400);
+    expect(await provider.refresh(login.refreshToken!, { resource: 'https://api.example.com/' })).toMatchObject({ ...client, aboutResource: true });
+    expect(await refresh()).not.toHaveProperty('aboutResource');
+    server.answers.token = answers.json({ error: 'invalid_client' }, 400);
+    expect(await provider.refresh(login.refreshToken!, { resource: 'https://api.example.com/' })).not.toHaveProperty('aboutResource');
+  });
+
   it('honours Retry-After', async () => {
     server.answers.token = answers.text('', 503, { 'retry-after': '30' });
     expect(await refresh()).toMatchObject({ kind: 'failed', error: { retryAfterSeconds: 30 }, retryAfterSeconds: 30 });

@@ -1,56 +1,10 @@
 /** The grant's atomic steps, the same suite for both stores. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/clock.js';
-import { createEvents } from '../../lib/events.js';
-import type { Attempt, Commit, GrantStore } from '../../lib/grants/grant-store.js';
-import { createMemoryGrantStore } from '../../lib/grants/memory-grant-store.js';
-import { createRedisGrantStore } from '../../lib/grants/redis-grant-store.js';
-import type { TokenSet } from '../../lib/grants/token-set.js';
-import { connectRedis } from '../../lib/redis-connection.js';
-import type { RedisConnection } from '../../lib/redis-connection.js';
-import { createSealer, hashId, randomId } from '../../lib/seal.js';
-import { startRedis } from '../support/redis-server.js';
-import type { RedisServer } from '../support/redis-server.js';
+import { randomId } from '../../lib/seal.js';
+import { attemptOn, commitOf, first, grantStores, hour, second } from '../support/grants.js';
 
-const first: TokenSet = { accessTokens: { '': { token: 'at-1', lifetimeSeconds: 60 } }, refreshToken: 'rt-1' };
-const second: TokenSet = { accessTokens: { '': { token: 'at-2', lifetimeSeconds: 60 } }, refreshToken: 'rt-2' };
-const hour = 3_600_000;
-
-const attemptOn = (grantId: string, version = 1, owner: string = randomUUID()): Attempt => ({ grantId, resource: '', owner, version });
-const commitOf = (tokens: TokenSet, newVersion: number, more: Partial<Commit> = {}): Commit => ({
-  tokens,
-  newVersion,
-  leftMs: 60_000,
-  backOffMs: 0,
-  keepMs: hour,
-  ...more,
-});
-
-let redis: RedisServer;
-let connection: RedisConnection;
-const sealer = createSealer(['a secret for tests only, of more than enough length']);
-
-beforeAll(async () => {
-  redis = await startRedis();
-  connection = connectRedis(redis.url, 2, createEvents());
-});
-afterAll(async () => {
-  await connection.close();
-  await redis.stop();
-});
-
-describe.each([
-  ['memory', () => createMemoryGrantStore(systemClock)],
-  ['Redis', () => createRedisGrantStore(connection, sealer)],
-])('a grant in %s', (_name, open: () => GrantStore) => {
-  async function created(): Promise<{ store: GrantStore; grantId: string }> {
-    const store = open();
-    const grantId = randomId();
-    await store.create(grantId, first, 60_000, hour);
-    return { store, grantId };
-  }
-
+describe.each(grantStores())('a grant in %s', (_name, open, created) => {
   it('is read as it was created, with its remaining time', async () => {
     const { store, grantId } = await created();
     const answer = await store.read(grantId, '');
@@ -149,20 +103,6 @@ describe.each([
     expect(((await store.read(grantId, 'https://api.example')) as { leftMs: number }).leftMs).toBeLessThanOrEqual(5000);
   });
 
-  it('E11: backs off after a failure, counts failures, and forgets them after a success', async () => {
-    const { store, grantId } = await created();
-    const attempt = attemptOn(grantId);
-    await store.acquire(attempt, 10_000);
-    expect(await store.fail(attempt, 'failed', 20)).toEqual({ kind: 'recorded' });
-    const retry = attemptOn(grantId);
-    let answer = await store.acquire(retry, 10_000);
-    expect(answer.kind).toBe('backing off');
-    while (answer.kind === 'backing off') answer = await store.acquire(retry, 10_000);
-    expect(answer).toMatchObject({ kind: 'acquired', failures: 1 });
-    await store.commit(retry, commitOf(second, 2));
-    expect(await store.acquire(attemptOn(grantId, 2), 10_000)).toMatchObject({ kind: 'acquired', failures: 0 });
-  });
-
   it('E10: ends at a refusal, keeps no token, and says so to everybody', async () => {
     const { store, grantId } = await created();
     const attempt = attemptOn(grantId);
@@ -208,41 +148,5 @@ describe.each([
     await store.acquire(attemptOn(grantId), 10_000);
     expect(await store.fail(attemptOn(grantId), 'refused', 1000)).toEqual({ kind: 'lost' });
     expect(await store.read(grantId, '')).toMatchObject({ kind: 'alive' });
-  });
-});
-
-describe('a grant in Redis', () => {
-  it('I2, C20: shows neither its id nor a token', async () => {
-    const store = createRedisGrantStore(connection, sealer);
-    const grantId = randomId();
-    await store.create(grantId, first, 60_000, hour);
-    const client = redis.client();
-    const key = `ecf:g:{${hashId(grantId)}}`;
-    const dump = Object.entries(await client.hgetallBuffer(key)).map(([name, value]) => `${name} ${value.toString('latin1')}`).join('\n');
-    expect(dump).toContain('ct');
-    for (const secret of [grantId, 'at-1', 'rt-1']) {
-      expect(dump).not.toContain(secret);
-      expect(key).not.toContain(secret);
-    }
-  });
-
-  it('C20: two users\' sealed tokens swapped are refused', async () => {
-    const store = createRedisGrantStore(connection, sealer);
-    const [alice, bob] = [randomId(), randomId()];
-    await store.create(alice, first, 60_000, hour);
-    await store.create(bob, second, 60_000, hour);
-    const client = redis.client();
-    const keys = [alice, bob].map((id) => `ecf:g:{${hashId(id)}}`) as [string, string];
-    const sealed = await Promise.all(keys.map((key) => client.hgetBuffer(key, 'ct')));
-    await client.hset(keys[0], 'ct', sealed[1] ?? '');
-    expect(await store.read(alice, '')).toEqual({ kind: 'gone' });
-  });
-
-  it('C19: is created once only', async () => {
-    const store = createRedisGrantStore(connection, sealer);
-    const grantId = randomId();
-    await store.create(grantId, first, 60_000, hour);
-    await expect(store.create(grantId, second, 60_000, hour)).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_STORE_UNAVAILABLE' });
-    expect(await store.read(grantId, '')).toMatchObject({ tokens: first });
   });
 });

@@ -135,3 +135,38 @@ describe('what is told', () => {
     await expect(store.create(grantId, tokens, undefined, hour)).rejects.toThrow('a new grant found its key taken');
   });
 });
+
+describe('what is sealed', () => {
+  const others: TokenSet = { accessTokens: { '': { token: 'at-2', lifetimeSeconds: 60 } }, refreshToken: 'rt-2' };
+
+  it('I2, C20: shows neither its id nor a token', async () => {
+    const grantId = randomId();
+    await store.create(grantId, tokens, 60_000, hour);
+    const client = redis.client();
+    const key = keyOf(grantId);
+    const dump = Object.entries(await client.hgetallBuffer(key)).map(([name, value]) => `${name} ${value.toString('latin1')}`).join('\n');
+    expect(dump).toContain('ct');
+    for (const secret of [grantId, 'at-1', 'rt-1']) {
+      expect(dump).not.toContain(secret);
+      expect(key).not.toContain(secret);
+    }
+  });
+
+  it('C20: two users\' sealed tokens swapped are refused', async () => {
+    const [alice, bob] = [randomId(), randomId()];
+    await store.create(alice, tokens, 60_000, hour);
+    await store.create(bob, others, 60_000, hour);
+    const client = redis.client();
+    const keys = [alice, bob].map(keyOf) as [string, string];
+    const sealed = await Promise.all(keys.map((key) => client.hgetBuffer(key, 'ct')));
+    await client.hset(keys[0], 'ct', sealed[1] ?? '');
+    expect(await store.read(alice, '')).toEqual({ kind: 'gone' });
+  });
+
+  it('C19: is created once only', async () => {
+    const grantId = randomId();
+    await store.create(grantId, tokens, 60_000, hour);
+    await expect(store.create(grantId, others, 60_000, hour)).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_STORE_UNAVAILABLE' });
+    expect(await store.read(grantId, '')).toMatchObject({ tokens });
+  });
+});

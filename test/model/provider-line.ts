@@ -5,7 +5,7 @@ import type { RefreshOutcome } from '../../lib/provider/provider.js';
 import { httpTimeoutSeconds, type SimulatedProcess } from './simulated-process.js';
 import type { Fate, Issued, TokenCall } from './simulated-server.js';
 
-const failed = (code: 'UNAVAILABLE' | 'TIMEOUT' = 'UNAVAILABLE', retryAfterSeconds?: number): RefreshOutcome => ({
+const failed = (code: 'UNAVAILABLE' | 'TIMEOUT' = 'UNAVAILABLE', retryAfterSeconds?: number): Extract<RefreshOutcome, { kind: 'failed' }> => ({
   kind: 'failed',
   error: new ProviderError(`ERR_CODE_FLOW_PROVIDER_${code}`, 503, 'simulated', { retryAfterSeconds: 5 }),
   retryAfterSeconds,
@@ -51,7 +51,8 @@ function refresh(process: SimulatedProcess, refreshToken: string, resource: stri
     const deadline = time.after(httpTimeoutSeconds * 1000, () => settle(failed('TIMEOUT'), 'lost'));
     if (fate === 'request lost') return;
     if (fate === 'refused' || fate === 'unavailable' || fate === 'busy' || fate === 'client') {
-      time.after(requestMs + replyMs, () => settle(failed('UNAVAILABLE', retryAfterSeconds), 'lost'));
+      const aboutResource = fate === 'client' && resource !== '';
+      time.after(requestMs + replyMs, () => settle({ ...failed('UNAVAILABLE', retryAfterSeconds), aboutResource }, 'lost'));
       return;
     }
     time.after(requestMs, () => {

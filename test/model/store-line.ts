@@ -74,7 +74,7 @@ export function createStoreLine(process: SimulatedProcess): GrantStore {
     acquire: (attempt, leaseMs) => watched(attempt.grantId, { name: 'acquire', attempt, leaseMs }, (store) => store.acquire(attempt, leaseMs)),
     commit: (attempt, commit) => watched(attempt.grantId, { name: 'commit', attempt, commit }, (store) => store.commit(attempt, commit)),
     fail: (attempt, failure, backOffMs) =>
-      watched(attempt.grantId, { name: 'fail', attempt, backOffMs }, (store) => store.fail(attempt, failure, backOffMs)),
+      watched(attempt.grantId, { name: 'fail', attempt, failure, backOffMs }, (store) => store.fail(attempt, failure, backOffMs)),
     destroyHashed: (...given) => process.world.storeOf(process).destroyHashed(...given),
     renew: (grantId, keepMs) => send('renew', () => process.world.storeOf(process).renew(grantId, keepMs)),
     destroy(grantId) {

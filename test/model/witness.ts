@@ -2,7 +2,7 @@
  * Sees every step of one login where it takes effect, and knows what must never happen. `violations` is empty at the end, or the code
  * under test (or this model) has a bug.
  */
-import type { Attempt, Commit, GrantStore } from '../../lib/grants/grant-store.js';
+import type { Attempt, Commit, Failure, GrantStore } from '../../lib/grants/grant-store.js';
 import type { UsableToken } from '../../lib/grants/grant.js';
 import type { TokenSet } from '../../lib/grants/token-set.js';
 import type { Family, Issued, SimulatedServer, TokenCall } from './simulated-server.js';
@@ -29,6 +29,7 @@ export interface AppliedOperation {
   readonly attempt?: Attempt;
   readonly leaseMs?: number;
   readonly commit?: Commit;
+  readonly failure?: Failure;
   readonly backOffMs?: number;
 }
 
@@ -72,7 +73,9 @@ export class Witness {
   /** Refresh tokens whose process knows that their record was gone. */
   readonly #toldOfLogout = new Set<string>();
   #floor = 1;
+  /** The ends of the back-offs: the login's, and those of single resources. */
   #quietUntil = 0;
+  readonly #resourceQuietUntil = new Map<string, number>();
   readonly #served = new Map<string, number>();
   #newestStored = 0;
   /** The store went back to an earlier state, at this time. */
@@ -118,7 +121,8 @@ export class Witness {
   }
 
   #acquired({ attempt, leaseMs }: AppliedOperation): void {
-    if (this.#now < this.#quietUntil) this.violated(`a lock was granted ${this.#quietUntil - this.#now} ms before the end of the back-off`);
+    const quietUntil = Math.max(this.#quietUntil, this.#resourceQuietUntil.get(attempt!.resource) ?? 0);
+    if (this.#now < quietUntil) this.violated(`a lock was granted ${quietUntil - this.#now} ms before the end of the back-off`);
     this.#leaseEnds.set(attempt!.owner, this.#now + leaseMs!);
   }
 
@@ -135,6 +139,7 @@ export class Witness {
     Object.assign(issued, { fate: 'kept', keptAt: this.#now });
     this.#lateBy.set(issued.accessToken, lateMs);
     this.#quietUntil = commit!.backOffMs === 0 ? 0 : this.#now + commit!.backOffMs;
+    if (commit!.backOffMs === 0) this.#resourceQuietUntil.delete(attempt!.resource);
     this.states.push({ version: commit!.newVersion, tokens: commit!.tokens, endsAt: this.#endAfter(attempt!.resource, commit!.leftMs) });
   }
 
@@ -168,7 +173,7 @@ export class Witness {
     return this.server.profile.rotation === 'static' ? (byAccessToken ?? byRefreshToken) : byRefreshToken;
   }
 
-  #failApplied({ process, backOffMs }: AppliedOperation, answer: StoreAnswer): void {
+  #failApplied({ process, attempt, failure, backOffMs }: AppliedOperation, answer: StoreAnswer): void {
     if (answer.kind === 'ended') {
       if (this.family.refusals < this.#refusalsToEnd && !this.foreign) this.violated('a failure that is no clear refusal ended the login');
       this.ended = true;
@@ -176,7 +181,9 @@ export class Witness {
     if (answer.kind !== 'recorded') return;
     const asked = this.calls.findLast((call) => call.process === process)?.quietMs ?? 0;
     if (backOffMs! < Math.max(SHORTEST_BACK_OFF_MS, asked)) this.violated(`a back-off of ${backOffMs} ms is too short`);
-    this.#quietUntil = this.#now + backOffMs!;
+    if (failure !== 'resource') this.#quietUntil = this.#now + backOffMs!;
+    else if (attempt!.resource === '') this.violated('the login\'s own token is no resource');
+    else this.#resourceQuietUntil.set(attempt!.resource, this.#now + backOffMs!);
   }
 
   /** Locks that the store forgot protect nobody for as long as a lease and a call take. */
@@ -256,6 +263,7 @@ export class Witness {
     }
     this.#floor = state.version;
     this.#quietUntil = 0;
+    this.#resourceQuietUntil.clear();
     this.#wentBackAt = this.#now;
   }
 

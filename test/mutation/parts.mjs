@@ -17,7 +17,7 @@ export const parts = {
   ...tests('grants/refresh-request', 'unit/grants/refresh-request', 'unit/grants/refresh'),
   ...tests('grants/heal', 'unit/grants/heal', 'unit/grants/refresh'),
   ...tests('grants/token-manager', 'unit/grants/token-manager', 'unit/grants/token-flights', 'unit/grants/heal'),
-  ...tests('grants/redis-grant-store', 'integration/grant-store', 'integration/redis-grant-store'),
+  ...tests('grants/redis-grant-store', 'integration/grant-store', 'integration/grant-back-off', 'integration/redis-grant-store'),
   ...own('session', ['login-record', 'session-cookie', 'session-handle', 'login-index', 'logout-return', 'used-logout-tokens']),
   ...own('session', ['login-watch', 'memory-session-keys', 'session-administration', 'app-session']),
   ...tests('session/login-transaction', 'unit/session/login-transaction', 'unit/session/login-cookies'),

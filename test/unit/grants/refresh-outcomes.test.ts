@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { backOffMilliseconds } from '../../../lib/back-off.js';
-import { backOffMs, loginEnded, loginRequired, refusalOf, tokenUnavailable, wrongProvider } from '../../../lib/grants/refresh-outcomes.js';
+import { backOffMs, failureOf, loginEnded, loginRequired, refusalOf, tokenUnavailable, wrongProvider } from '../../../lib/grants/refresh-outcomes.js';
 
 afterEach(() => void jest.restoreAllMocks());
 
@@ -36,6 +36,9 @@ describe('E8: a refusal', () => {
     expect([refusalOf(true, ''), refusalOf(true, 'https://api.example')]).toEqual(['refused', 'refused']);
   });
   it('counts against the login when it comes twice; with a resource it may be about that', () => {
-    expect([refusalOf(false, ''), refusalOf(false, 'https://api.example')]).toEqual(['doubtful', 'failed']);
+    expect([refusalOf(false, ''), refusalOf(false, 'https://api.example')]).toEqual(['doubtful', 'resource']);
+  });
+  it('of a resource is no failure of the others, and without a resource there is none to blame', () => {
+    expect([failureOf(true, 'https://api.example'), failureOf(true, ''), failureOf(false, 'https://api.example')]).toEqual(['resource', 'failed', 'failed']);
   });
 });
