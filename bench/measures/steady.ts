@@ -72,10 +72,11 @@ async function sample(bench: Bench, { contestant, lifetimeSeconds, elsewhere }: 
   const cookies = await logins(bench, contestant, app, lifetimeSeconds);
   const others = elsewhere ? await logins(bench, contestant, other, SHORT_SECONDS) : [];
   await server.set({ latencyMs: LATENCY_MS });
-  await paced(app, cookies, PER_SECOND, SETTLING_SECONDS);
-  await server.facts();
   // Each of the others comes often enough to be renewed in time.
-  const [{ latencies, failed }] = await Promise.all([paced(app, cookies, PER_SECOND, seconds), ...(elsewhere ? [paced(other, others, USERS * 2, seconds)] : [])]);
+  const traffic = (forSeconds: number) => Promise.all([paced(app, cookies, PER_SECOND, forSeconds), elsewhere ? paced(other, others, USERS * 2, forSeconds) : undefined]);
+  await traffic(SETTLING_SECONDS);
+  await server.facts();
+  const [{ latencies, failed }] = await traffic(seconds);
   const { refreshes } = await server.facts();
   await setTimeout(LATENCY_MS * 2); // renewals under way
   const waited = latencies.filter((latency) => latency >= LATENCY_MS * 0.9).length;

@@ -25,8 +25,8 @@ interface Ended {
 export type ReadAnswer = ({ readonly kind: 'alive' } & VersionedTokens) | Gone | Ended;
 
 export type AcquireAnswer =
-  /** The lock is ours. `takeover`: its last holder never let go. `failures`: refreshes that failed in a row, those of this resource alone included. */
-  | ({ readonly kind: 'acquired'; readonly takeover: boolean; readonly failures: number } & VersionedTokens)
+  /** The lock is ours. `takeover`: its last holder never let go. `failures`: refreshes that failed in a row. `resourceFailures`: those of the resource alone. */
+  | ({ readonly kind: 'acquired'; readonly takeover: boolean; readonly failures: number; readonly resourceFailures: number } & VersionedTokens)
   | ({ readonly kind: 'newer' } & VersionedTokens)
   | { readonly kind: 'busy'; readonly leftMs: number }
   | { readonly kind: 'backing off'; readonly leftMs: number }
@@ -58,6 +58,8 @@ export interface Attempt {
   readonly owner: string;
   /** The version that it starts from. */
   readonly version: number;
+  /** The resource whose pause counts beside the login's. Default `resource`; `''` where no server is asked. */
+  readonly pausing?: string;
 }
 
 export interface Commit {
@@ -78,7 +80,10 @@ export interface Commit {
  */
 export type Failure = 'refused' | 'doubtful' | 'resource' | 'failed';
 
-/** Refusals of further resources count as `failed`: an app that takes resources from its users must not let them keep the server busy. */
+/**
+ * Refusals of further resources count as `failed`: an app that takes resources from its users must not let them keep the server busy. One is
+ * forgotten when that very resource is renewed, or with the grant.
+ */
 export const MOST_RESOURCE_PAUSES = 20;
 
 export interface GrantStore {

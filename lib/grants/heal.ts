@@ -11,7 +11,7 @@ import type { Locks } from './lock.js';
 import { loginEnded, loginRequired } from './refresh-outcomes.js';
 import { attemptOf } from './refresh-request.js';
 import type { RefreshRequest } from './refresh-request.js';
-import { accessTokenFor } from './token-set.js';
+import { accessTokenFor, DEFAULT_RESOURCE } from './token-set.js';
 
 /** What this process knows of a login. */
 export interface KnownPast {
@@ -69,7 +69,8 @@ export function createHealer({ store, clock, locks, healed, revoke }: HealerSett
       const { newest, resource } = past;
       // The lock, because whoever holds it redeems the token that is there now; if it is still ours, this is the same commit again.
       const owner = newest.owner ?? ownerOfAll;
-      const shown = await locks.acquire(request, owner);
+      // The server is not asked: that it refuses a resource holds nothing up.
+      const shown = await locks.acquire(request, owner, DEFAULT_RESOURCE);
       if (shown.kind === 'ended') throw loginEnded();
       if (shown.kind === 'newer') {
         if (wentBack(shown, newest, resource)) await this.heal({ ...request, version: shown.version }, past);

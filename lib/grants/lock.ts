@@ -8,8 +8,11 @@ import { tokenUnavailable } from './refresh-outcomes.js';
 type SettledAnswer = Exclude<AcquireAnswer, { kind: 'busy' | 'backing off' }>;
 
 export interface Locks {
-  /** Asks for the lock of `request.version` as this owner. Rejects with ProviderError (503) while nobody may refresh, and with StoreError. */
-  acquire(request: RefreshRequest, owner: string): Promise<SettledAnswer>;
+  /**
+   * Asks for the lock of `request.version` as this owner. Rejects with ProviderError (503) while nobody may refresh, and with StoreError.
+   * @param pausing The resource whose pause counts beside the login's. Default that of the request.
+   */
+  acquire(request: RefreshRequest, owner: string, pausing?: string): Promise<SettledAnswer>;
   /** Waits for nobody any more. */
   close(): void;
 }
@@ -20,8 +23,8 @@ const pollMs = (waitedMs: number): number => Math.min(75, Math.max(10, waitedMs 
 export function createLocks(store: GrantStore, clock: Clock, leaseMs: number): Locks {
   let closed = false;
   return {
-    async acquire(request, owner) {
-      const attempt = attemptOf(request, owner);
+    async acquire(request, owner, pausing = request.resource) {
+      const attempt = { ...attemptOf(request, owner), pausing };
       const since = clock.monotonic();
       for (let waitedMs = 0; waitedMs < leaseMs * 2; waitedMs = clock.monotonic() - since) {
         const answer = await store.acquire(attempt, leaseMs);

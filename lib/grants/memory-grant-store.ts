@@ -24,7 +24,7 @@ interface GrantRecord {
   lock: { readonly owner: string; readonly endsAt: number } | undefined;
   lastCommit: string | undefined;
   pause: Pause;
-  /** Of a resource that was refused, and of nothing else. */
+  /** Of single resources that were refused. */
   readonly pauses: Map<string, Pause>;
   doubtfulVersion: number | undefined;
   ended: boolean;
@@ -84,7 +84,7 @@ class MemoryGrantStore implements GrantStore {
     return Promise.resolve(this.#acquire(attempt, leaseMs));
   }
 
-  #acquire({ grantId, owner, version, resource }: Attempt, leaseMs: number): AcquireAnswer {
+  #acquire({ grantId, owner, version, resource, pausing = resource }: Attempt, leaseMs: number): AcquireAnswer {
     const record = this.#records.get(hashId(grantId));
     if (record === undefined) return { kind: 'gone' };
     if (record.ended) return { kind: 'ended' };
@@ -92,11 +92,11 @@ class MemoryGrantStore implements GrantStore {
     const now = this.#clock.monotonic();
     const foreign = record.lock?.owner === owner ? undefined : record.lock;
     if (foreign !== undefined && foreign.endsAt > now) return { kind: 'busy', leftMs: foreign.endsAt - now };
-    const pauses = [record.pause, record.pauses.get(resource) ?? NO_PAUSE];
-    const notBefore = Math.max(...pauses.map((pause) => pause.notBefore));
+    const ofResource = record.pauses.get(pausing) ?? NO_PAUSE;
+    const notBefore = Math.max(record.pause.notBefore, ofResource.notBefore);
     if (notBefore > now) return { kind: 'backing off', leftMs: notBefore - now };
     record.lock = { owner, endsAt: now + leaseMs };
-    return { kind: 'acquired', ...this.#tokens(record, resource), takeover: foreign !== undefined, failures: pauses.reduce((sum, { failures }) => sum + failures, 0) };
+    return { kind: 'acquired', ...this.#tokens(record, resource), takeover: foreign !== undefined, failures: record.pause.failures, resourceFailures: ofResource.failures };
   }
 
   commit(attempt: Attempt, commit: Commit): Promise<CommitAnswer> {

@@ -6,7 +6,7 @@
  *   x:R end of the access token for R, ms    lk  owner of the lock      lx  end of the lock, ms
  *   lc  owner of the last commit             nb  no attempt before, ms  nf  failures in a row
  *   pr  version that was probably refused    end why the grant ended; absent: alive
- *   nb:R, nf:R  the same as nb and nf, for what was refused of the resource R alone; nr  how many such resources there are
+ *   nb:P, nf:P  nb and nf of one resource that was refused, P being its hash     nr  how many such resources there are
  */
 import { redisScript } from '../redis-script.js';
 import { MOST_RESOURCE_PAUSES } from './grant-store.js';
@@ -32,9 +32,9 @@ if not h[1] then return {'GONE'} end
 if h[3] then return {'ENDED'} end
 return {'OK',h[1],h[2],left(h[4])}`);
 
-/** ARGV: owner, version seen, lease ms, resource. */
+/** ARGV: owner, version seen, lease ms, resource, hash of the resource whose pause counts too. */
 export const ACQUIRE = redisScript(`${NOW} ${LEFT}
-local h=redis.call('HMGET',KEYS[1],'v','ct','end','x:'..ARGV[4],'lk','lx','nb','nf','nb:'..ARGV[4],'nf:'..ARGV[4])
+local h=redis.call('HMGET',KEYS[1],'v','ct','end','x:'..ARGV[4],'lk','lx','nb','nf','nb:'..ARGV[5],'nf:'..ARGV[5])
 if not h[1] then return {'GONE'} end
 if h[3] then return {'ENDED'} end
 if h[1]~=ARGV[2] then return {'NEWER',h[1],h[2],left(h[4])} end
@@ -43,9 +43,9 @@ if foreign and tonumber(h[6])>now then return {'BUSY',tostring(h[6]-now)} end
 local notbefore=math.max(tonumber(h[7] or 0),tonumber(h[9] or 0))
 if notbefore>now then return {'BACKOFF',tostring(notbefore-now)} end
 redis.call('HSET',KEYS[1],'lk',ARGV[1],'lx',now+ARGV[3])
-return {'OK',h[1],h[2],left(h[4]),foreign and '1' or '0',tostring((h[8] or 0)+(h[10] or 0))}`);
+return {'OK',h[1],h[2],left(h[4]),foreign and '1' or '0',h[8] or '0',h[10] or '0'}`);
 
-/** ARGV: owner, version seen, sealed, new version, resource, left ms or '' or 'keep', back-off ms, keep ms. */
+/** ARGV: owner, version seen, sealed, new version, resource, left ms or '' or 'keep', back-off ms, keep ms, hash of the resource. */
 export const COMMIT = redisScript(`${NOW} ${LEFT}
 local h=redis.call('HMGET',KEYS[1],'v','ct','end','x:'..ARGV[5],'lk','lc')
 if not h[1] or h[3] then return {'GONE'} end
@@ -59,18 +59,18 @@ if ARGV[6]=='' then redis.call('HDEL',KEYS[1],'x:'..ARGV[5])
 elseif ARGV[6]~='keep' then redis.call('HSET',KEYS[1],'x:'..ARGV[5],now+ARGV[6]) end
 if ARGV[7]=='0' then
   redis.call('HDEL',KEYS[1],'nb','nf','pr')
-  if redis.call('HDEL',KEYS[1],'nb:'..ARGV[5],'nf:'..ARGV[5])>0 then redis.call('HINCRBY',KEYS[1],'nr',-1) end
+  if redis.call('HDEL',KEYS[1],'nb:'..ARGV[9],'nf:'..ARGV[9])>0 then redis.call('HINCRBY',KEYS[1],'nr',-1) end
 else redis.call('HSET',KEYS[1],'nb',now+ARGV[7]); redis.call('HINCRBY',KEYS[1],'nf',1) end
 if h[5]==ARGV[1] then redis.call('HDEL',KEYS[1],'lk','lx') end
 redis.call('PEXPIRE',KEYS[1],ARGV[8])
 return {'OK',ARGV[4]}`);
 
 /**
- * ARGV: owner, version seen, outcome, back-off ms, resource, ms to remember an end. A grant that ends keeps nothing but the word
+ * ARGV: owner, version seen, outcome, back-off ms, resource, ms to remember an end, hash of the resource. A grant that ends keeps nothing but the word
  * for it, so that other requests learn of it: tokens, lock and times go.
  */
 export const FAIL = redisScript(`${NOW} ${LEFT}
-local h=redis.call('HMGET',KEYS[1],'v','ct','end','x:'..ARGV[5],'lk','pr','nb:'..ARGV[5],'nr')
+local h=redis.call('HMGET',KEYS[1],'v','ct','end','x:'..ARGV[5],'lk','pr','nb:'..ARGV[7],'nr')
 if not h[1] then return {'GONE'} end
 if h[3] then return {'ENDED'} end
 local mine=h[5]==ARGV[1]
@@ -88,7 +88,7 @@ end
 if ARGV[3]=='doubtful' then redis.call('HSET',KEYS[1],'pr',h[1]) end
 local of=''
 if ARGV[3]=='resource' and (h[7] or tonumber(h[8] or 0)<${MOST_RESOURCE_PAUSES}) then
-  of=':'..ARGV[5]
+  of=':'..ARGV[7]
   if not h[7] then redis.call('HINCRBY',KEYS[1],'nr',1) end
 end
 redis.call('HSET',KEYS[1],'nb'..of,now+ARGV[4])

@@ -44,12 +44,13 @@ class RedisGrantStore implements GrantStore {
     return { kind: outcome === 'ENDED' ? 'ended' : 'gone' };
   }
 
-  async acquire({ grantId, owner, version, resource }: Attempt, leaseMs: number): Promise<AcquireAnswer> {
-    const { outcome, found } = await this.#run('lock the grant', ACQUIRE, grantId, [owner, version, leaseMs, resource]);
+  async acquire({ grantId, owner, version, resource, pausing = resource }: Attempt, leaseMs: number): Promise<AcquireAnswer> {
+    const { outcome, found } = await this.#run('lock the grant', ACQUIRE, grantId, [owner, version, leaseMs, resource, hashId(pausing)]);
     switch (outcome) {
       case 'OK': {
         const acquired = this.#withTokens('acquired', grantId, found);
-        return acquired.kind === 'gone' ? acquired : { ...acquired, takeover: numberAt(found, 3) === 1, failures: numberAt(found, 4) };
+        if (acquired.kind === 'gone') return acquired;
+        return { ...acquired, takeover: numberAt(found, 3) === 1, failures: numberAt(found, 4), resourceFailures: numberAt(found, 5) };
       }
       case 'NEWER':
         return this.#withTokens('newer', grantId, found);
@@ -63,14 +64,14 @@ class RedisGrantStore implements GrantStore {
   }
 
   async commit({ grantId, owner, version, resource }: Attempt, { tokens, newVersion, leftMs, backOffMs, keepMs }: Commit): Promise<CommitAnswer> {
-    const args = [owner, version, this.#seal(grantId, newVersion, tokens), newVersion, resource, leftMs ?? '', backOffMs, keepMs];
+    const args = [owner, version, this.#seal(grantId, newVersion, tokens), newVersion, resource, leftMs ?? '', backOffMs, keepMs, hashId(resource)];
     const { outcome, found } = await this.#run('store the refreshed grant', COMMIT, grantId, args);
     if (outcome === 'OK') return { kind: 'committed', version: numberAt(found, 0) };
     return outcome === 'STALE' ? this.#withTokens('stale', grantId, found) : { kind: 'gone' };
   }
 
   async fail({ grantId, owner, version, resource }: Attempt, failure: Failure, backOffMs: number): Promise<FailAnswer> {
-    const args = [owner, version, failure, backOffMs, resource, REMEMBER_END_MS];
+    const args = [owner, version, failure, backOffMs, resource, REMEMBER_END_MS, hashId(resource)];
     const { outcome, found } = await this.#run('release the grant', FAIL, grantId, args);
     switch (outcome) {
       case 'OK':

@@ -203,7 +203,7 @@ class StoreRefresher implements Refresher {
   }
 
   async #giveUp({ request, attempt, lock }: HeldLock, kind: Failure, retryAfterSeconds: number | undefined, code: CodeFlowErrorCode): Promise<Refreshed> {
-    const wait = backOffMs(lock.failures, retryAfterSeconds);
+    const wait = backOffMs(lock.failures + (kind === 'resource' ? lock.resourceFailures : 0), retryAfterSeconds);
     const answer = await this.#store.fail(attempt, kind, wait);
     switch (answer.kind) {
       case 'newer':

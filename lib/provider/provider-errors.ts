@@ -44,10 +44,16 @@ export function failureToProviderError(failure: RequestFailure, name: string): P
       const answer = `The authorization server "${name}" answered ${request} with HTTP ${reason.status}${inBrackets(reason.error)}.`;
       if (reason.verdict === 'unavailable') return unavailable(answer, reason.retryAfterSeconds);
       return reason.verdict === 'client'
-        ? new ProviderError('ERR_CODE_FLOW_CLIENT_REFUSED', 502, `${answer} Check clientId, clientSecret, clientAuthentication and scope.`)
+        ? new ProviderError('ERR_CODE_FLOW_CLIENT_REFUSED', 502, `${answer} ${adviceFor(reason.error)}`)
         : responseInvalid(answer);
     }
   }
+}
+
+function adviceFor(error: string | undefined): string {
+  // RFC 8707 §2
+  if (error === 'invalid_target') return 'Check apis[].resource.';
+  return 'Check clientId, clientSecret, clientAuthentication and scope.';
 }
 
 /** For operations that know no user's mistakes: every error is the server's. */

@@ -45,7 +45,8 @@ function notRefreshed(error: unknown, name: string, { resource }: RefreshContext
   const verdict = refusal?.verdict;
   if (verdict === 'grant' || verdict === 'probably-grant') return { kind: 'refused', certain: verdict === 'grant' };
   const failed = { kind: 'failed', error: toProviderError(error, name), retryAfterSeconds: refusal?.retryAfterSeconds } as const;
-  return resource !== undefined && isAboutResource(refusal?.error) ? { ...failed, aboutResource: true } : failed;
+  // A server that is busy is left alone, whatever it says besides.
+  return resource !== undefined && verdict === 'client' && isAboutResource(refusal?.error) ? { ...failed, aboutResource: true } : failed;
 }
 
 /** The ID Token, which nobody vouches for, is left out; the rotated refresh token is kept (THREATS E17). */

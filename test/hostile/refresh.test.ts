@@ -106,10 +106,14 @@ describe('refusals', () => {
 
   it.each(['invalid_target', 'invalid_scope'])('E11: %s is about the resource, if one was asked for', async (error) => {
     server.answers.token = answers.json({ error }, 400);
-    expect(await provider.refresh(login.refreshToken!, { resource: 'https://api.example.com/' })).toMatchObject({ ...client, aboutResource: true });
+    const message = expect.stringContaining(error === 'invalid_target' ? 'Check apis[].resource.' : 'clientAuthentication and scope.');
+    expect(await provider.refresh(login.refreshToken!, { resource: 'https://api.example.com/' })).toMatchObject({ kind: 'failed', error: { code: 'ERR_CODE_FLOW_CLIENT_REFUSED', message }, aboutResource: true });
     expect(await refresh()).not.toHaveProperty('aboutResource');
-    server.answers.token = answers.json({ error: 'invalid_client' }, 400);
-    expect(await provider.refresh(login.refreshToken!, { resource: 'https://api.example.com/' })).not.toHaveProperty('aboutResource');
+    for (const answer of [answers.json({ error: 'invalid_client' }, 400), answers.json({ error }, 503)]) {
+      server.answers.token = answer;
+      const outcome = await provider.refresh(login.refreshToken!, { resource: 'https://api.example.com/' });
+      expect([outcome.kind, outcome]).toEqual(['failed', expect.not.objectContaining({ aboutResource: true })]);
+    }
   });
 
   it('honours Retry-After', async () => {

@@ -14,7 +14,7 @@ describe.each(grantStores())('a grant in %s', (_name, _open, created) => {
     while (answer.kind === 'backing off') answer = await store.acquire(retry, 10_000);
     expect(answer).toMatchObject({ kind: 'acquired', failures: 1 });
     await store.commit(retry, commitOf(second, 2));
-    expect(await store.acquire(attemptOn(grantId, 2), 10_000)).toMatchObject({ kind: 'acquired', failures: 0 });
+    expect(await store.acquire(attemptOn(grantId, 2), 10_000)).toMatchObject({ kind: 'acquired', failures: 0, resourceFailures: 0 });
   });
 
   it('E11: after a refusal of one resource that one alone backs off', async () => {
@@ -25,13 +25,13 @@ describe.each(grantStores())('a grant in %s', (_name, _open, created) => {
     expect(await store.fail(refused, 'resource', 60_000)).toEqual({ kind: 'recorded' });
     expect(await store.acquire(of('https://unknown.example'), 10_000)).toMatchObject({ kind: 'backing off', leftMs: expect.any(Number) });
     const own = of('');
-    expect(await store.acquire(own, 10_000)).toMatchObject({ kind: 'acquired', failures: 0, takeover: false });
+    expect(await store.acquire(own, 10_000)).toMatchObject({ kind: 'acquired', failures: 0, resourceFailures: 0, takeover: false });
     await store.commit(own, commitOf(second, 2));
     expect(await store.acquire({ ...of('https://unknown.example'), version: 2 }, 10_000)).toMatchObject({ kind: 'backing off' });
-    expect(await store.acquire({ ...of('https://api.example'), version: 2 }, 10_000)).toMatchObject({ kind: 'acquired', failures: 0 });
+    expect(await store.acquire({ ...of('https://api.example'), version: 2 }, 10_000)).toMatchObject({ kind: 'acquired', failures: 0, resourceFailures: 0 });
   });
 
-  it('E11: a resource\'s failures are counted with those of the login until it is renewed', async () => {
+  it('E11: a resource\'s failures are counted apart, until it is renewed with all that belongs to it', async () => {
     const { store, grantId } = await created();
     const of = (resource: string, version = 1): Attempt => ({ ...attemptOn(grantId, version), resource });
     for (const failure of ['resource', 'resource', 'failed'] as const) {
@@ -40,9 +40,23 @@ describe.each(grantStores())('a grant in %s', (_name, _open, created) => {
       await store.fail(attempt, failure, 0);
     }
     const renewed = of('https://api.example');
-    expect(await store.acquire(renewed, 10_000)).toMatchObject({ kind: 'acquired', failures: 3 });
-    await store.commit(renewed, commitOf(second, 2));
-    expect(await store.acquire(of('https://api.example', 2), 10_000)).toMatchObject({ kind: 'acquired', failures: 0 });
+    expect(await store.acquire(renewed, 10_000)).toMatchObject({ kind: 'acquired', failures: 1, resourceFailures: 2 });
+    // An answer that is not complete leaves all pauses as they are.
+    await store.commit(renewed, commitOf(second, 2, { backOffMs: 1, leftMs: 'keep' }));
+    const again = of('https://api.example', 2);
+    let answer = await store.acquire(again, 10_000);
+    while (answer.kind === 'backing off') answer = await store.acquire(again, 10_000);
+    expect(answer).toMatchObject({ kind: 'acquired', failures: 2, resourceFailures: 2 });
+    await store.commit(again, commitOf(second, 3));
+    expect(await store.acquire(of('https://api.example', 3), 10_000)).toMatchObject({ kind: 'acquired', failures: 0, resourceFailures: 0 });
+  });
+
+  it('E11: a refused resource holds up nobody who asks no server, as healing does not', async () => {
+    const { store, grantId } = await created();
+    const refused = { ...attemptOn(grantId), resource: 'https://unknown.example' };
+    await store.acquire(refused, 10_000);
+    await store.fail(refused, 'resource', 60_000);
+    expect(await store.acquire({ ...attemptOn(grantId), resource: refused.resource, pausing: '' }, 10_000)).toMatchObject({ kind: 'acquired', resourceFailures: 0 });
   });
 
   it('E11: whoever makes up resources makes the whole login back off: 20 are known apart', async () => {
@@ -65,10 +79,10 @@ describe.each(grantStores())('a grant in %s', (_name, _open, created) => {
     await store.acquire(inItsPlace, 10_000);
     await store.fail(inItsPlace, 'resource', 60_000);
     const own = attemptOn(grantId, 2);
-    expect(await store.acquire(own, 10_000)).toMatchObject({ kind: 'acquired', failures: 0 });
+    expect(await store.acquire(own, 10_000)).toMatchObject({ kind: 'acquired', failures: 0, resourceFailures: 0 });
     await store.commit(own, commitOf(second, 3));
     const oneMore = { ...of(21), version: 3 };
-    expect(await store.acquire(oneMore, 10_000)).toMatchObject({ kind: 'acquired', failures: 0 });
+    expect(await store.acquire(oneMore, 10_000)).toMatchObject({ kind: 'acquired', failures: 0, resourceFailures: 0 });
     await store.fail(oneMore, 'resource', 60_000);
     expect(await store.acquire(attemptOn(grantId, 3), 10_000)).toMatchObject({ kind: 'backing off' });
   });

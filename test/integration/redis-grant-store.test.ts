@@ -104,7 +104,7 @@ describe('what is told', () => {
 
   it('of a token\'s time is nothing where nobody knows it, whatever was done', async () => {
     const grantId = await created();
-    expect(await store.acquire(attemptOn(grantId), 10_000)).toEqual({ kind: 'acquired', version: 1, tokens, takeover: false, failures: 0 });
+    expect(await store.acquire(attemptOn(grantId), 10_000)).toEqual({ kind: 'acquired', version: 1, tokens, takeover: false, failures: 0, resourceFailures: 0 });
     await store.commit(attemptOn(grantId), commitOf(2));
     expect(await store.acquire(attemptOn(grantId), 10_000)).toEqual({ kind: 'newer', version: 2, tokens });
     await store.commit(attemptOn(grantId, 2), commitOf(3, 5000));

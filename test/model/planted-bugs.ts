@@ -47,7 +47,7 @@ export const plantedBugs: readonly PlantedBug[] = [
           const answer = await store.acquire(attempt, leaseMs);
           if (answer.kind !== 'busy') return answer;
           const read = await store.read(attempt.grantId, attempt.resource);
-          return read.kind === 'alive' ? { ...read, kind: 'acquired', takeover: false, failures: 0 } : read;
+          return read.kind === 'alive' ? { ...read, kind: 'acquired', takeover: false, failures: 0, resourceFailures: 0 } : read;
         },
       }),
   },

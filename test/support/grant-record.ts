@@ -51,7 +51,7 @@ export class GrantRecord {
   async pass(seconds: number): Promise<void> {
     const milliseconds = Math.round(seconds * 1000);
     for (const name of Object.keys(await this.fields())) {
-      if (name === 'lx' || name === 'nb' || name.startsWith('x:')) await this.#redis.hincrby(this.key, name, -milliseconds);
+      if (name === 'lx' || name === 'nb' || /^(?:x|nb):/.test(name)) await this.#redis.hincrby(this.key, name, -milliseconds);
     }
   }
 

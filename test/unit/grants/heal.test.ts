@@ -99,6 +99,24 @@ describe('FAULTS 19: the store lost a version that this process redeemed, and sh
   });
 });
 
+describe('FAULTS 19: the store went back to when the server refused a resource', () => {
+  it('its pause holds up no healing: nobody is asked for that', async () => {
+    const { clock, asked, store, grantId, startProcess, goBack, shown } = stage();
+    const knowing = startProcess();
+    await goBack(0);
+    expect(await knowing()).toEqual(expect.objectContaining({ token: 'at-2', version: 2 }));
+    await goBack(0);
+    const attempt = { grantId, resource: 'https://refused.example/', owner: 'before', version: 1 };
+    await store.acquire(attempt, 10_000);
+    await store.fail(attempt, 'resource', 30_000);
+    clock.forward(2);
+    await expect(knowing({ resource: 'https://refused.example/' })).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_TOKEN_UNAVAILABLE' });
+    expect(await shown()).toEqual(expect.objectContaining({ version: 2, tokens: expect.objectContaining({ refreshToken: 'rt-2' }) }));
+    expect(await startProcess()()).toEqual(expect.objectContaining({ token: 'at-2' }));
+    expect(asked).toEqual(['rt-1']);
+  });
+});
+
 describe('FAULTS 19: the store lost the token of one resource and that of the login', () => {
   const resource = 'https://api.example.com/';
 

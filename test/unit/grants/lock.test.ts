@@ -14,7 +14,7 @@ const request: RefreshRequest = {
   keepMs: 1000,
   wait: true,
 };
-const acquired: AcquireAnswer = { kind: 'acquired', version: 7, tokens: { accessTokens: {} }, takeover: false, failures: 0 };
+const acquired: AcquireAnswer = { kind: 'acquired', version: 7, tokens: { accessTokens: {} }, takeover: false, failures: 0, resourceFailures: 0 };
 const leaseMs = 10_000;
 
 /** Locks over a store that gives these answers, the last one for ever; and how long it was waited for each. */
@@ -41,10 +41,10 @@ beforeEach(() => {
 afterEach(() => void jest.restoreAllMocks());
 
 describe('the way to the lock', () => {
-  it('asks for the version, the resource and the lease, and is over with the first answer', async () => {
+  it.each([[undefined, 'https://api.example'], ['', '']])('asks for the version, the resource, the lease and whose pause counts (%p), and is over with the first answer', async (given, pausing) => {
     const { locks, asked } = stage([acquired]);
-    expect(await locks.acquire(request, 'me')).toBe(acquired);
-    expect(asked).toEqual([[{ grantId: 'grant', resource: 'https://api.example', owner: 'me', version: 7 }, leaseMs]]);
+    expect(await locks.acquire(request, 'me', given)).toBe(acquired);
+    expect(asked).toEqual([[{ grantId: 'grant', resource: 'https://api.example', owner: 'me', version: 7, pausing }, leaseMs]]);
   });
 
   it.each<[string, AcquireAnswer]>([

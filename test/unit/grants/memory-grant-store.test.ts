@@ -46,7 +46,7 @@ describe('the access token\'s end', () => {
 
 describe('E1: the lock', () => {
   it('is one owner\'s until the lease ends, to the millisecond, and then whoever\'s asks', async () => {
-    expect(await lock(attempt('a'))).toStrictEqual({ kind: 'acquired', version: 1, tokens: first, leftMs: 60_000, takeover: false, failures: 0 });
+    expect(await lock(attempt('a'))).toStrictEqual({ kind: 'acquired', version: 1, tokens: first, leftMs: 60_000, takeover: false, failures: 0, resourceFailures: 0 });
     clock.forward(9.999);
     expect(await lock(attempt('b'))).toStrictEqual({ kind: 'busy', leftMs: 1 });
     clock.forward(0.001);

@@ -150,6 +150,32 @@ describe('E10, E11: a refresh that fails', () => {
     expect(revoked).toEqual([]);
   });
 
+  const resource = 'https://api.example';
+  it.each<[string, RefreshOutcome, Record<string, string>]>([
+    ['of what was asked with it', { kind: 'failed', error: unavailable, aboutResource: true }, { '': 'acquired', [resource]: 'backing off' }],
+    ['in words of the server\'s own', { kind: 'refused', certain: false }, { '': 'acquired', [resource]: 'backing off' }],
+    ['of nothing in particular', { kind: 'failed', error: unavailable }, { '': 'backing off', [resource]: 'backing off' }],
+  ])('E11: with a resource, a refusal %s: who waits', async (_name, outcome, expected) => {
+    const { refresher, request, store, clock } = await createStage(outcome);
+    await expect(refresher.refresh({ ...request, resource })).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_TOKEN_UNAVAILABLE' });
+    for (const [asked, kind] of Object.entries(expected)) {
+      expect([asked, await store.acquire({ grantId, resource: asked, owner: 'other', version: 1 }, 1)]).toEqual([asked, expect.objectContaining({ kind })]);
+      clock.forward(0.002); // the lock is over again
+    }
+  });
+
+  it('E11: a resource\'s refusals make its own pause longer, and no other', async () => {
+    const { refresher, request, store, clock } = await createStage({ kind: 'failed', error: unavailable, aboutResource: true });
+    const pauseOf = async (of: string): Promise<unknown> => store.acquire({ grantId, resource: of, owner: 'looking', version: 1 }, 1);
+    for (const leftMs of [1000, 2000, 4000]) {
+      await expect(refresher.refresh({ ...request, resource })).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_TOKEN_UNAVAILABLE' });
+      expect(await pauseOf(resource)).toEqual({ kind: 'backing off', leftMs });
+      clock.forward(leftMs / 1000);
+    }
+    await expect(refresher.refresh(request)).rejects.toMatchObject({ code: 'ERR_CODE_FLOW_TOKEN_UNAVAILABLE' });
+    expect(await pauseOf('')).toEqual({ kind: 'backing off', leftMs: 1000 });
+  });
+
   it('says how long the server asked to wait', async () => {
     const { refresher, request, store } = await createStage({ kind: 'failed', error: unavailable, retryAfterSeconds: 40 });
     await expect(refresher.refresh(request)).rejects.toMatchObject({ retryAfterSeconds: 40 });

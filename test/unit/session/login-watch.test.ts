@@ -102,7 +102,7 @@ describe('what it costs', () => {
     const connection = new PassThrough();
     const watched = Array.from({ length: 20 }, () => releaseOnClose(watch.watch('alice', later()), connection));
     expect(connection.listenerCount('close')).toBe(20);
-    for (const { release } of watched) release();
+    for (const login of watched) login.release();
     expect(connection.listenerCount('close')).toBe(0);
     await pass(3);
     expect(asked).toEqual([]);
