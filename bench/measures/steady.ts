@@ -56,14 +56,17 @@ async function paced(app: App, cookies: readonly string[], perSecond: number, se
   return { latencies, failed };
 }
 
-/** Users whose tokens end one after the other: they come when they come, not all at the same moment. */
+/** Users whose tokens end one after the other: they come when they come, not all at the same moment. Who is there already goes on working. */
 async function logins({ world }: Bench, contestant: Contestant, app: App, lifetimeSeconds: number): Promise<string[]> {
   await world.server.set({ lifetimeSeconds, latencyMs: 0, rotate: true });
-  const cookies: string[] = [];
-  for (let user = 0; user < USERS; user += 1) {
+  const spreadSeconds = lifetimeSeconds < UNENDING ? lifetimeSeconds * 0.8 : 0;
+  const cookies = [(await login(world, contestant, app)).cookie];
+  const work = paced(app, cookies, PER_SECOND, spreadSeconds);
+  while (cookies.length < USERS) {
+    await setTimeout((spreadSeconds * 1000) / USERS);
     cookies.push((await login(world, contestant, app)).cookie);
-    if (lifetimeSeconds < UNENDING) await setTimeout((lifetimeSeconds * 1000 * 0.8) / USERS);
   }
+  await work;
   return cookies;
 }
 
