@@ -5,6 +5,7 @@ import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5';
 import { invalidToken } from '../support/api-server.js';
 import type { TestApp } from '../support/apps.js';
 import type { Browser, Page } from '../support/browser.js';
+import { eventually } from '../support/eventually.js';
 import type { World } from '../support/world.js';
 
 /** The types of the two versions differ in what our code does not touch. */
@@ -59,6 +60,8 @@ export async function underLoad(app: TestApp, browsers: readonly Browser[], work
   }
   const users = browsers.flatMap((browser) => ['/private', '/api', '/private'].map((path) => use(browser, path)));
   try {
+    // On a busy machine what happens would else be over before the first answer.
+    await eventually(() => Object.keys(statuses).length > 0);
     await work();
   } finally {
     over = true;
